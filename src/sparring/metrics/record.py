@@ -1,0 +1,48 @@
+"""What a metric is given and what it returns: never a bare number."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from sparring.data import Dataset
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Features of real [N, F] and generated [M, F] samples in float64, and the samples."""
+
+    real: Tensor
+    fake: Tensor
+    samples_fake: Tensor
+    dataset: Dataset | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, its standard error where it has one, and what a reader must know of it."""
+
+    value: float
+    error: float | None = None
+    flags: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A metric's value with its provenance, as it is printed and stored."""
+
+    value: float
+    error: float | None
+    features: str
+    layer: str
+    resize: str
+    samples_real: int
+    samples_fake: int
+    seed: int
+    split: str
+    flags: list[str]
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)

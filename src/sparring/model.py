@@ -1,0 +1,123 @@
+"""The model folder: the generator that ships, with its description and card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from sparring.data import Dataset
+from sparring.errors import InputError
+from sparring.networks import build_generator
+from sparring.recipe import Latent, Network, Recipe
+from sparring.run import write_bytes, write_json, write_text
+from sparring.version import __version__
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+
+
+def write_model(
+    folder: Path,
+    tensors: dict[str, Tensor],
+    recipe: Recipe,
+    dataset: Dataset,
+    step: int,
+    metrics: dict[str, dict[str, Any]],
+) -> None:
+    """Write config.json, model.safetensors and the card of an averaged generator."""
+    config = {
+        "format": 1,
+        "sparring": __version__,
+        "recipe": recipe.name,
+        "generator": recipe.generator.model_dump(mode="json"),
+        "latent": recipe.latent.model_dump(mode="json"),
+        "shape": list(dataset.shape),
+        "images": dataset.is_images,
+        "data": {"name": dataset.name, "licence": dataset.licence},
+        "step": step,
+        "metrics": metrics,
+    }
+    write_bytes(folder / WEIGHTS, save({key: t.contiguous() for key, t in tensors.items()}))
+    write_json(folder / CONFIG, config)
+    write_text(folder / CARD, model_card(recipe, dataset, step, metrics))
+
+
+class Model:
+    """A generator read from a model folder, and what is needed to sample it."""
+
+    def __init__(self, generator: nn.Module, config: dict[str, Any]) -> None:
+        self.generator = generator
+        self.config = config
+        self.latent = Latent.model_validate(config["latent"])
+        self.shape = tuple(config["shape"])
+        self.is_images: bool = config["images"]
+
+
+def read_model(folder: Path, make: Callable[..., nn.Module] | None = None) -> Model:
+    """The generator of a model folder in eval mode; `make` is the constructor of one's own."""
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        tensors = load_file(folder / WEIGHTS)
+        network = Network.model_validate(config["generator"])
+        latent, shape = Latent.model_validate(config["latent"]), tuple(config["shape"])
+    except FileNotFoundError as error:
+        raise InputError(
+            f"`{folder}` holds no model: {Path(error.filename or '').name} is missing",
+            "the model of a run is written when training ends; go on with --resume",
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise InputError(f"the model in `{folder}` cannot be read: {error}") from None
+    generator = build_generator(network, latent.size, shape, seed=0, make=make)
+    try:
+        generator.load_state_dict(tensors)
+    except RuntimeError:
+        raise InputError(
+            f"the weights in `{folder}` do not fit network `{network.name}`",
+            "was the network changed since?",
+        ) from None
+    generator.eval().requires_grad_(False)
+    return Model(generator.to(memory_format=torch.channels_last), config)
+
+
+def model_card(
+    recipe: Recipe, dataset: Dataset, step: int, metrics: dict[str, dict[str, Any]]
+) -> str:
+    """The card: what it makes, from what, how good, what for."""
+    rows = "\n".join(
+        f"| {name} | {record['value']:.5g} | {record['features']} ({record['layer']}) | "
+        f"{record['samples_fake']} generated against {record['samples_real']} of split "
+        f"{record['split']} | {'; '.join(record['flags']) or '–'} |"
+        for name, record in metrics.items()
+    )
+    kind = "images in [-1, 1]" if dataset.is_images else "vectors"
+    return f"""---
+library_name: sparring
+tags: [gan, {recipe.name}]
+---
+# {recipe.title or recipe.name}
+
+A generator of {dataset.description}, trained with Sparring {__version__}.
+
+- **Data**: {dataset.name}: {dataset.description}. Licence: {dataset.licence or "not known"}.
+- **Recipe**: `{recipe.name}` (source: {recipe.source or "not given"}), seed {recipe.seed},
+  averaged weights after {step:,} of {recipe.steps:,} steps of {recipe.batch_size} samples.
+- **Input**: latents [N, {recipe.latent.size}], {recipe.latent.prior}.
+  **Output**: {kind}, shape {list(dataset.shape)}.
+- **Intended use**: learning and experiments; it can reproduce what its training data holds.
+
+| metric | value | features | samples | remarks |
+| --- | --- | --- | --- | --- |
+{rows}
+
+```python
+import sparring, torch
+generator = sparring.load("this folder")
+samples = generator(torch.randn(16, {recipe.latent.size}))
+```
+"""

@@ -1,0 +1,121 @@
+"""Convolutional networks after DCGAN (Radford et al., 2016) at any resolution from 8 to 256."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from sparring.errors import InputError
+from sparring.networks.layers import (
+    ACTIVATIONS,
+    ActivationName,
+    InitName,
+    NormalizationName,
+    initialize,
+    normalization_2d,
+)
+
+MAX_FACTOR = 8  # the widest layer has this many times `width` channels
+
+
+def _check(shape: tuple[int, ...]) -> int:
+    size = shape[-1]
+    if len(shape) != 3 or shape[1] != size or size % 4 or not 8 <= size <= 256:
+        raise InputError(
+            f"dcgan makes square images of 8 to 256 pixels in steps of 4, not samples of {shape}",
+            "set data.size, or use generator.name=mlp discriminator.name=mlp",
+        )
+    return size
+
+
+def doublings(size: int) -> tuple[int, int]:
+    """(base, k): the generator starts at base x base pixels and doubles k times.
+
+    An exact base of 3 to 15 is taken where there is one (28 = 7·4, 64 = 4·16); other sizes, like
+    100, are made a little larger (112 = 7·16) and cropped.
+    """
+    for k in range(6, 0, -1):
+        if size % 2**k == 0 and 4 <= size // 2**k <= 15:
+            return size // 2**k, k
+    k = int(math.log2(size / 4))
+    return math.ceil(size / 2**k), k
+
+
+class DCGANGenerator(nn.Module):
+    """z [N, latent_size] to images [N, C, H, W] in [-1, 1] by transposed convolutions.
+
+    `width` is the number of channels of the last hidden layer; each layer before has twice as
+    many, up to eight times. At 64 pixels and width 64 this is the network of the paper.
+    """
+
+    def __init__(
+        self,
+        latent_size: int,
+        shape: tuple[int, ...],
+        width: int = 64,
+        activation: ActivationName = "relu",
+        normalization: NormalizationName = "batch",
+        init: InitName = "normal",
+    ) -> None:
+        super().__init__()
+        self.size = _check(shape)
+        self.base, k = doublings(self.size)
+        channels = [width * min(MAX_FACTOR, 2**step) for step in range(k - 1, -1, -1)]
+        bias = normalization == "none"
+        self.first = nn.Linear(latent_size, channels[0] * self.base**2, bias=bias)
+        layers = [*normalization_2d(normalization, channels[0]), ACTIVATIONS[activation]()]
+        for before, after in pairwise(channels):
+            layers += [
+                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias),
+                *normalization_2d(normalization, after),
+                ACTIVATIONS[activation](),
+            ]
+        layers += [nn.ConvTranspose2d(channels[-1], shape[0], 4, 2, 1, bias=bias), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        initialize(self, init)
+
+    def forward(self, z: Tensor) -> Tensor:
+        # Viewed with the channels last, the linear layer's output needs no copy to be so in memory.
+        start = self.first(z).view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2)
+        images = self.layers(start)
+        excess = images.shape[-1] - self.size
+        if excess:
+            first = excess // 2
+            images = images[..., first : first + self.size, first : first + self.size]
+        return images
+
+
+class DCGANDiscriminator(nn.Module):
+    """Images [N, C, H, W] to logits [N] by strided convolutions down to 4x4 pixels or less.
+
+    `width` is the number of channels of the first layer; each further one has twice as many, up
+    to eight times. Normalization follows all but the first and the last layer.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        width: int = 64,
+        activation: ActivationName = "leaky_relu",
+        normalization: NormalizationName = "batch",
+        init: InitName = "normal",
+    ) -> None:
+        super().__init__()
+        size = _check(shape)
+        bias = normalization == "none"
+        layers: list[nn.Module] = []
+        before, after = shape[0], width
+        while size > 4:
+            layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=bias))
+            layers += normalization_2d(normalization, after) if before != shape[0] else []
+            layers.append(ACTIVATIONS[activation]())
+            before, after = after, min(2 * after, MAX_FACTOR * width)
+            size //= 2
+        self.layers = nn.Sequential(*layers)
+        self.last = nn.Linear(before * size**2, 1, bias=bias)
+        initialize(self, init)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.layers(x).flatten(1)).squeeze(1)

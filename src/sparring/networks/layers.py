@@ -1,0 +1,125 @@
+"""What the network families share: keyed dropout, normalization, activations, initialization."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+ActivationName = Literal["relu", "leaky_relu", "tanh", "silu"]
+NormalizationName = Literal["none", "batch", "layer"]
+InitName = Literal["normal", "xavier", "he", "default"]
+
+# Draws int16 noise of a shape for one layer; its first dimension is the batch.
+NoiseSource = Callable[[torch.Size], Tensor]
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "leaky_relu": lambda: nn.LeakyReLU(0.2, inplace=True),
+    "tanh": nn.Tanh,
+    "silu": nn.SiLU,
+}
+
+
+class Dropout(nn.Module):
+    """Dropout whose noise comes from the move's key, so that runs resume exactly.
+
+    PyTorch's own takes no generator. The rate is exact to 2^-16; outside training by this package
+    the noise comes from PyTorch's global generator. Shapes: any, batch first.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f"dropout rate {rate} is not in [0, 1)")
+        self.rate = rate
+        self.noise: NoiseSource | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x
+        if self.noise is None:
+            return nn.functional.dropout(x, self.rate)
+        dropped = round(self.rate * 65536)
+        keep = self.noise(x.shape).to(x.device) >= dropped - 32768
+        return x * keep * (65536 / (65536 - dropped))
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate}"
+
+
+def noisy_layers(network: nn.Module) -> list[tuple[str, Dropout]]:
+    """The layers of a network that draw noise in training, by name."""
+    return [(name, layer) for name, layer in network.named_modules() if isinstance(layer, Dropout)]
+
+
+def keyed_noise(draw: torch.Generator, batch_size: int, part: slice, views: int = 1) -> NoiseSource:
+    """Noise for `part` of a batch of `batch_size`, equal to that part of the whole batch's noise.
+
+    A forward pass over real and fake samples at once has two `views` of the batch, one after the
+    other. Each call draws anew from `draw`.
+    """
+
+    def noise(shape: torch.Size) -> Tensor:
+        per_sample = math.prod(shape[1:])
+        words = -(-views * batch_size * per_sample // 4)  # four int16 from each int64
+        bits = torch.empty(words, dtype=torch.int64).random_(-(2**63), None, generator=draw)
+        whole = bits.view(torch.int16)[: views * batch_size * per_sample]
+        return whole.view(views, batch_size, *shape[1:])[:, part].reshape(shape)
+
+    return noise
+
+
+def uses_batch_statistics(network: nn.Module) -> bool:
+    """Whether what the network says of a sample depends on the others in its batch."""
+    return any(
+        isinstance(layer, nn.modules.batchnorm._BatchNorm) or getattr(layer, "couples_batch", False)
+        for layer in network.modules()
+    )
+
+
+def normalization_1d(name: NormalizationName, width: int) -> list[nn.Module]:
+    """The normalization layer for [N, width], as a list of none or one."""
+    if name == "none":
+        return []
+    return [nn.BatchNorm1d(width) if name == "batch" else nn.LayerNorm(width)]
+
+
+def normalization_2d(name: NormalizationName, channels: int) -> list[nn.Module]:
+    """The normalization layer for [N, channels, H, W], as a list of none or one."""
+    if name == "none":
+        return []
+    # One group over all channels and pixels is layer normalization for images.
+    return [nn.BatchNorm2d(channels) if name == "batch" else nn.GroupNorm(1, channels)]
+
+
+@torch.no_grad()
+def initialize(network: nn.Module, scheme: InitName) -> None:
+    """Draw the weights: `normal` = N(0, 0.02) and N(1, 0.02) for BatchNorm (Radford et al., 2016).
+
+    Biases keep PyTorch's default; `default` leaves everything as PyTorch made it.
+    """
+    if scheme == "default":
+        return
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            if scheme == "normal":
+                nn.init.normal_(layer.weight, 0.0, 0.02)
+            elif scheme == "xavier":
+                nn.init.xavier_normal_(layer.weight)
+            else:
+                nn.init.kaiming_normal_(layer.weight, a=0.2)
+        elif isinstance(layer, nn.BatchNorm2d) and scheme == "normal":
+            nn.init.normal_(layer.weight, 1.0, 0.02)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """PyTorch's global generator at `seed` inside, untouched outside: for constructors."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

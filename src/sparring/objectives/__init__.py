@@ -1,0 +1,7 @@
+"""Losses and penalties: pure functions of a batch."""
+
+from sparring.objectives.losses import LOSSES, PAIRINGS, Loss, Objective, objective
+from sparring.objectives.penalties import PENALTIES
+from sparring.objectives.term import Term
+
+__all__ = ["LOSSES", "PAIRINGS", "PENALTIES", "Loss", "Objective", "Term", "objective"]

@@ -1,0 +1,37 @@
+"""Penalties on the discriminator's gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sparring.objectives.term import Term, Weight
+
+
+def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
+    """||∂ logit / ∂ image||² of each sample [N], with a graph for the second backward pass."""
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.square().flatten(1).sum(1)
+
+
+def r1(weight: Weight, every: int = 1) -> Term:
+    """Squared gradient norm on real samples, no ½: γ = 10 is weight 5 (Mescheder et al., 2018)."""
+
+    def penalty(batch: Any) -> Tensor:
+        return squared_gradient_norm(batch.on_real.logits, batch.real)
+
+    return Term("r1", penalty, weight, every, differentiates=frozenset({"real"}))
+
+
+def r2(weight: Weight, every: int = 1) -> Term:
+    """The same on fake samples (Mescheder et al., 2018)."""
+
+    def penalty(batch: Any) -> Tensor:
+        return squared_gradient_norm(batch.on_fake.logits, batch.fake)
+
+    return Term("r2", penalty, weight, every, differentiates=frozenset({"fake"}))
+
+
+PENALTIES = {"r1": r1, "r2": r2}

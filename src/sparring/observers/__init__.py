@@ -1,0 +1,7 @@
+"""What watches a run: called once a tick, unknown to the loop."""
+
+from sparring.observers.evaluation import Evaluation
+from sparring.observers.progress import Progress
+from sparring.observers.record import Checkpoints, History, Referee, Snapshots
+
+__all__ = ["Checkpoints", "Evaluation", "History", "Progress", "Referee", "Snapshots"]

@@ -1,0 +1,112 @@
+"""Observers that write the run down: history, snapshots, checkpoints, the referee's word."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from sparring.data import Dataset
+from sparring.errors import StoppedByFinding
+from sparring.games import generate, latents_of
+from sparring.referee import FINDINGS, Finding
+from sparring.report import samples_picture, save_png
+from sparring.run import RunFolder, line
+from sparring.training import checkpoint
+from sparring.training.loop import Tick
+from sparring.training.state import State
+
+GRID, CLOUD = 100, 2000  # latents of a snapshot: images, vectors
+
+
+class Referee:
+    """Looks for findings; a fatal one ends the run before anything bad is saved."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+
+    def __call__(self, tick: Tick, state: State) -> None:
+        for find in FINDINGS.values():
+            finding = find(tick, state)
+            if finding is None:
+                continue
+            self.findings.append(finding)
+            if finding.severity == "fatal":
+                raise StoppedByFinding(f"training stopped: {finding.evidence}", finding.advice)
+
+
+class History:
+    """One line of JSON a tick."""
+
+    def __init__(self, folder: RunFolder, referee: Referee) -> None:
+        self.folder = folder
+        self.referee = referee
+
+    def __call__(self, tick: Tick, state: State) -> None:
+        new = [finding.json() for finding in self.referee.findings if finding.step == tick.step]
+        record = {
+            "step": tick.step,
+            "samples_seen": tick.samples_seen,
+            "seconds": round(tick.seconds, 3),
+            **tick.values,
+            "findings": new,
+        }
+        with self.folder.history.open("a") as file:
+            file.write(line(record))
+
+
+class Snapshots:
+    """The same latents through the averaged generator, a picture every so often."""
+
+    def __init__(self, folder: RunFolder, dataset: Dataset) -> None:
+        self.folder = folder
+        self.dataset = dataset
+        self.backdrop = None if dataset.is_images else dataset.split("select")[:CLOUD]
+        self._z: torch.Tensor | None = None
+
+    def __call__(self, tick: Tick, state: State) -> None:
+        recipe = state.recipe
+        due = tick.step * recipe.snapshots // recipe.steps
+        before = (tick.step - recipe.tick) * recipe.snapshots // recipe.steps
+        if due == before and not tick.is_last and tick.step != recipe.tick:
+            return
+        if self._z is None:
+            count = GRID if self.dataset.is_images else CLOUD
+            self._z = latents_of(recipe.latent, range(count))
+        name = state.game.averaged[0]
+        fake = generate(state.ema[name].module, self._z, self.dataset.is_images)
+        title = f"step {tick.step:,} · {tick.samples_seen:,} samples seen"
+        picture = samples_picture(fake, self.backdrop, title)
+        save_png(picture, self.folder.samples / f"{tick.step}.png")
+
+
+class Checkpoints:
+    """Saves `last` every so many seconds; saving never takes more than a twentieth of the time."""
+
+    def __init__(
+        self, folder: RunFolder, fingerprint: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.folder = folder.checkpoints
+        self.fingerprint = fingerprint
+        self.clock = clock
+        self._last = clock()
+        self._cost = 0.0
+
+    def __call__(self, tick: Tick, state: State) -> None:
+        waited = self.clock() - self._last
+        if tick.is_last or waited >= max(state.recipe.checkpoint_seconds, 20 * self._cost):
+            self.save(state, tick.seconds)
+
+    def save(self, state: State, seconds: float) -> None:
+        """Write `last` and keep the one before it as `previous`."""
+        started = self.clock()
+        checkpoint.save(
+            state,
+            self.folder / checkpoint.LAST,
+            keep=self.folder / checkpoint.PREVIOUS,
+            seconds=seconds,
+            data=self.fingerprint,
+        )
+        self._last = self.clock()
+        self._cost = self._last - started

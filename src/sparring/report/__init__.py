@@ -1,0 +1,25 @@
+"""What a person looks at: pictures of samples, training curves, the evolution GIF, the report."""
+
+from sparring.report.curves import curves_figure, figure_png, figure_svg
+from sparring.report.evolution import write_gif
+from sparring.report.page import write_report
+from sparring.report.pictures import (
+    image_grid,
+    samples_picture,
+    save_png,
+    vector_limits,
+    vector_picture,
+)
+
+__all__ = [
+    "curves_figure",
+    "figure_png",
+    "figure_svg",
+    "image_grid",
+    "samples_picture",
+    "save_png",
+    "vector_limits",
+    "vector_picture",
+    "write_gif",
+    "write_report",
+]

@@ -1,0 +1,128 @@
+"""The run folder: what is called how, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sparring.errors import InputError
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.recipe = self.path / "recipe.yaml"
+        self.history = self.path / "history.jsonl"
+        self.samples = self.path / "samples"
+        self.evolution = self.path / "evolution.gif"
+        self.checkpoints = self.path / "checkpoints"
+        self.model = self.path / "model"
+        self.metrics = self.path / "metrics.json"
+        self.findings = self.path / "findings.json"
+        self.summary = self.path / "summary.json"
+        self.report = self.path / "report.html"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a run."""
+        return self.recipe.is_file()
+
+    def create(self) -> None:
+        """Make the folder; InputError where it holds a run already or cannot be written."""
+        if self.exists:
+            raise InputError(
+                f"`{self.path}` holds a run already", "go on with --resume, or choose another --out"
+            )
+        try:
+            for folder in (self.samples, self.checkpoints):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"run folder `{self.path}` cannot be made: {error.strerror}", "choose another --out"
+            ) from None
+
+    def read_history(self, until_step: int | None = None) -> list[dict[str, Any]]:
+        """The ticks so far, up to a step; a line that a crash cut short ends them."""
+        ticks = []
+        for line in _lines(self.history):
+            try:
+                tick = json.loads(line)
+            except ValueError:
+                break
+            if until_step is not None and tick["step"] > until_step:
+                break
+            ticks.append(tick)
+        return ticks
+
+    def cut_history(self, step: int) -> None:
+        """Drop ticks after `step`, which a resumed run will make again."""
+        kept = [line(tick) for tick in self.read_history(step)]
+        write_text(self.history, "".join(kept))
+
+
+def open_run(path: str | Path) -> RunFolder:
+    """The run at `path`; InputError if there is none."""
+    folder = RunFolder(path)
+    if not folder.exists:
+        raise InputError(
+            f"`{folder.path}` holds no run (no recipe.yaml)", "runs are in `runs/` by default"
+        )
+    return folder
+
+
+def next_free(recipe_name: str) -> Path:
+    """The next unused runs/RECIPE-NNN."""
+    parent = Path("runs")
+    taken = {path.name for path in parent.glob(f"{recipe_name}-*")} if parent.is_dir() else set()
+    number = 1
+    while f"{recipe_name}-{number:03d}" in taken:
+        number += 1
+    return parent / f"{recipe_name}-{number:03d}"
+
+
+def line(values: dict[str, Any]) -> str:
+    """One line of JSON; NaN and Inf become null, which JSON can say."""
+    return json.dumps(_clean(values), allow_nan=False) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(_clean(value), indent=2, allow_nan=False) + "\n")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"`{path}` cannot be written: {error.strerror}", "check the disk and its permissions"
+        ) from None
+
+
+def _lines(path: Path) -> Iterator[str]:
+    if path.is_file():
+        with path.open() as file:
+            yield from file
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, dict):
+        return {key: _clean(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(inner) for inner in value]
+    return value

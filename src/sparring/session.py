@@ -1,0 +1,172 @@
+"""One training run from a resolved recipe to a finished run folder."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from sparring.data import Dataset
+from sparring.errors import Interrupted, StoppedByFinding
+from sparring.games import generate, latents_of
+from sparring.metrics import Scorer
+from sparring.model import write_model
+from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
+from sparring.report import write_gif, write_report
+from sparring.run import RunFolder, write_json
+from sparring.training import checkpoint
+from sparring.training.loop import Observer, train
+from sparring.training.state import State
+
+
+class Session:
+    """Hands the loop its observers and finishes the run folder when it ends."""
+
+    def __init__(self, folder: RunFolder, state: State, dataset: Dataset) -> None:
+        self.folder = folder
+        self.state = state
+        self.dataset = dataset
+        fingerprint = dataset.fingerprint
+        self.referee = Referee()
+        self.evaluation = Evaluation(folder, dataset, fingerprint)
+        self.checkpoints = Checkpoints(folder, fingerprint)
+        self.seconds = 0.0
+
+    def resume(self, found: checkpoint.Checkpoint) -> None:
+        """Go back to a checkpoint: state, history, best score."""
+        checkpoint.restore(self.state, found)
+        self.folder.cut_history(self.state.step)
+        self.evaluation.resume()
+        self.seconds = found.meta["seconds"]
+
+    def train(self, time_limit: float | None = None) -> dict[str, Any]:
+        """Train to the end, the time limit or an interruption; returns the summary.
+
+        Raises Interrupted after a signal and StoppedByFinding, both with everything saved.
+        """
+        state = self.state
+        deadline = time.monotonic() + time_limit if time_limit is not None else float("inf")
+        try:
+            with Progress(state) as progress, interruptions() as interrupted:
+                observers: list[Observer] = [
+                    self.referee,
+                    self.evaluation,
+                    Snapshots(self.folder, self.dataset),
+                    History(self.folder, self.referee),
+                    self.checkpoints,
+                    progress,
+                ]
+                self.seconds = train(
+                    state,
+                    observers,
+                    lambda: bool(interrupted) or time.monotonic() > deadline,
+                    self.seconds,
+                )
+                if state.step < state.recipe.steps:
+                    self.checkpoints.save(state, self.seconds)
+        except StoppedByFinding:
+            self._write_findings()
+            raise
+        if interrupted:
+            raise Interrupted(interrupted[0], str(self.folder.path), state.step)
+        return self.finish()
+
+    def finish(self) -> dict[str, Any]:
+        """Score the best checkpoint on the test split; write model, pictures, report, summary."""
+        state, recipe = self.state, self.state.recipe
+        self.evaluation.finish(state)
+        best = checkpoint.read(self.folder.checkpoints / checkpoint.BEST)
+        player = state.game.averaged[0]
+        average = state.ema[player].module
+        shipped = checkpoint.player_tensors(best, player)
+        kept = {key: tensor.clone() for key, tensor in average.state_dict().items()}
+        average.load_state_dict(shipped)
+        try:
+            metrics = self._final_metrics(average)
+        finally:
+            average.load_state_dict(kept)
+        score = best.meta["score"]
+        write_model(self.folder.model, shipped, recipe, self.dataset, score["step"], metrics)
+        write_json(self.folder.metrics, {"step": score["step"], "metrics": metrics})
+        summary = self._summary(score, metrics)
+        write_json(self.folder.summary, summary)
+        self._write_findings()
+        frames = sorted(self.folder.samples.glob("*.png"), key=lambda path: int(path.stem))
+        write_gif(frames, self.folder.evolution)
+        write_report(self.folder.path)
+        return summary
+
+    def _final_metrics(self, generator: Any) -> dict[str, dict[str, Any]]:
+        config = self.state.recipe.evaluation
+        if not config.metrics:
+            return {}
+        z = latents_of(self.state.recipe.latent, range(config.final_samples))
+        samples = generate(generator, z, self.dataset.is_images)
+        records = Scorer(self.dataset, "test", config.features).score(samples, config.metrics)
+        return {name: record.json() for name, record in records.items()}
+
+    def _summary(self, score: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+        state = self.state
+        findings = [finding.json() for finding in self.referee.findings]
+        return {
+            "run": str(self.folder.path),
+            "recipe": state.recipe.name,
+            "data": self.dataset.name,
+            "seconds": round(self.seconds, 2),
+            "steps": state.step,
+            "samples_seen": state.samples_seen,
+            "samples_per_second": round(state.samples_seen / max(self.seconds, 1e-9), 1),
+            "best": {"step": score["step"], "metrics": metrics},
+            "verdict": self._verdict(),
+            "findings": findings,
+            "equilibrium": state.game.equilibrium(),
+            "dataset": {
+                "name": self.dataset.name,
+                "description": self.dataset.description,
+                "licence": self.dataset.licence,
+            },
+        }
+
+    def _verdict(self) -> str:
+        return "unhealthy" if self.referee.findings else "unknown"
+
+    def _write_findings(self) -> None:
+        found = [finding.json() for finding in self.referee.findings]
+        write_json(self.folder.findings, {"verdict": self._verdict(), "findings": found})
+
+
+@contextmanager
+def interruptions() -> Iterator[list[int]]:
+    """SIGINT and SIGTERM end training after the step; a second one ends it at once.
+
+    Gives a list that the number of the first signal is put into.
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before: dict[int, Callable[..., Any] | int | None] = {}
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, before[number])
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, on_signal)
+    try:
+        yield received
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
+
+
+def read_summary(folder: RunFolder) -> dict[str, Any]:
+    """The summary of a finished run, empty for one that is not."""
+    if not folder.summary.is_file():
+        return {}
+    return dict(json.loads(folder.summary.read_text()))

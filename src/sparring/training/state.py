@@ -1,0 +1,70 @@
+"""Everything a run needs to go on: players, averages, optimizers, counters."""
+
+from __future__ import annotations
+
+import torch
+
+from sparring.errors import InputError
+from sparring.games import Game
+from sparring.networks.layers import uses_batch_statistics
+from sparring.recipe import Recipe
+from sparring.training.ema import EMA
+from sparring.training.optim import make_optimizer
+from sparring.training.precision import autocasts
+from sparring.training.statistics import Statistics
+
+
+class State:
+    """The state of training: what a step changes and a checkpoint holds.
+
+    `warnings` are things the user should know before the first step.
+    """
+
+    def __init__(self, game: Game, recipe: Recipe, device: torch.device) -> None:
+        self.game = game
+        self.recipe = recipe
+        self.parameters = {name: list(p.parameters()) for name, p in game.players.items()}
+        self.optimizers = {phase.name: make_optimizer(phase, game.players) for phase in game.phases}
+        self.ema = {name: EMA(game.players[name], recipe.ema) for name in game.averaged}
+        self.statistics = Statistics()
+        self.step = 0
+        self.autocasts = autocasts(recipe.precision, device)
+        self.reals_per_step = sum(phase.repeats for phase in game.phases if phase.reads_real)
+        self.parts = _parts(recipe)
+        self.warnings = self._check_micro_batches()
+
+    @property
+    def samples_seen(self) -> int:
+        """Steps done times the batch size: the unit of progress."""
+        return self.step * self.recipe.batch_size
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is done, 0 to 1."""
+        return self.step / self.recipe.steps
+
+    def _check_micro_batches(self) -> list[str]:
+        """Refuse micro-batches where a term couples samples; warn where a network does."""
+        if len(self.parts) == 1:
+            return []
+        for phase in self.game.phases:
+            for term in phase.terms:
+                if term.couples_batch:
+                    raise InputError(
+                        f"micro_batch={self.recipe.micro_batch}: term `{term.name}` of phase "
+                        f"`{phase.name}` compares the samples of a batch with each other",
+                        "leave micro_batch out, or choose a loss that looks at samples one by one",
+                    )
+        return [
+            f"{name}: batch statistics are taken over micro-batches of "
+            f"{self.recipe.micro_batch}, not over the batch of {self.recipe.batch_size}"
+            for name, player in self.game.players.items()
+            if uses_batch_statistics(player)
+        ]
+
+
+def _parts(recipe: Recipe) -> list[slice]:
+    """The micro-batches of a batch."""
+    size = min(recipe.micro_batch or recipe.batch_size, recipe.batch_size)
+    starts = range(0, recipe.batch_size, size)
+    return [slice(start, min(start + size, recipe.batch_size)) for start in starts]

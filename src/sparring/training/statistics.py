@@ -1,0 +1,57 @@
+"""Figures of a tick: kept on the device while steps run, reduced once a tick."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+from torch import Tensor
+
+
+class Statistics:
+    """Named tensors kept over the steps of a tick, without any synchronization."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, list[Tensor]] = defaultdict(list)
+        self._steps: dict[str, list[int]] = defaultdict(list)
+
+    def keep(self, step: int, name: str, value: Tensor) -> None:
+        """Keep a tensor of a step; the same name always has the same shape."""
+        self._kept[name].append(value)
+        self._steps[name].append(step)
+
+    def stacked(self) -> dict[str, Tensor]:
+        """Each name's values over the tick, [times kept, ...], on the CPU in float32."""
+        return {name: torch.stack(kept).float().cpu() for name, kept in self._kept.items()}
+
+    def first_nonfinite(self, stacked: dict[str, Tensor]) -> tuple[str, int] | None:
+        """The name and step of the earliest value that is NaN or infinite."""
+        found: tuple[str, int] | None = None
+        for name, values in stacked.items():
+            bad = ~values.isfinite().flatten(1).all(1) if values.dim() > 1 else ~values.isfinite()
+            if bad.any():
+                step = self._steps[name][int(bad.float().argmax())]
+                if found is None or step < found[1]:
+                    found = name, step
+        return found
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self._steps.clear()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is kept so far, for a checkpoint in the middle of a tick."""
+        saved = {}
+        for name, kept in self._kept.items():
+            saved[f"{name}|values"] = torch.stack(kept)
+            saved[f"{name}|steps"] = torch.tensor(self._steps[name])
+        return saved
+
+    def load(self, saved: dict[str, Tensor]) -> None:
+        self.clear()
+        for key, tensor in saved.items():
+            name, what = key.rsplit("|", 1)
+            if what == "values":
+                self._kept[name] = list(tensor.unbind(0))
+            else:
+                self._steps[name] = tensor.tolist()

@@ -1,0 +1,100 @@
+"""One step: every phase's moves, in order."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from sparring.games import Move, Phase
+from sparring.objectives import Term
+from sparring.training.optim import base_rate
+from sparring.training.schedules import factor
+from sparring.training.state import State
+
+GRADIENT_NORM_EVERY = 8  # steps; the norm costs a pass over all weights
+
+
+def run_step(state: State) -> None:
+    """Make the moves of all phases, update the averages, count the step."""
+    game = state.game
+    game.before_step(state.samples_seen)
+    draw = state.step * state.reals_per_step
+    for phase in game.phases:
+        due = state.step % phase.every == 0 and phase.active(state.samples_seen)
+        for repeat in range(phase.repeats):
+            if due:
+                make_move(state, phase, repeat, draw * state.recipe.batch_size)
+            # Counted also when skipped: the position of a draw is a function of the step alone.
+            draw += phase.reads_real
+    state.step += 1
+    for average in state.ema.values():
+        average.update(state.samples_seen, state.recipe.batch_size)
+
+
+def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
+    """One move: sum the terms that are due, one backward pass a micro-batch, one optimizer step."""
+    terms = [term for term in phase.terms if term.is_due(state.step)]
+    if not terms:
+        return
+    batch_size = state.recipe.batch_size
+    differentiates = frozenset().union(*(term.differentiates for term in terms))
+    usual, differentiated = state.autocasts
+    kept: list[dict[str, Tensor]] = []
+    let_learn(state, phase)
+    for part in state.parts:
+        batch = state.game.batch(
+            Move(
+                seed=state.recipe.seed,
+                step=state.step,
+                samples_seen=state.samples_seen,
+                phase=phase.name,
+                repeat=repeat,
+                position=position,
+                batch_size=batch_size,
+                part=part,
+                learning=frozenset(phase.players),
+                differentiates=differentiates,
+                autocast=differentiated if differentiates else usual,
+            )
+        )
+        share = (part.stop - part.start) / batch_size
+        values = {term.name: term.fn(batch).mean() * share for term in terms}
+        weighted = [values[term.name] * term.weight_at(state.samples_seen) for term in terms]
+        loss = weighted[0] if len(weighted) == 1 else torch.stack(weighted).sum()
+        loss.backward()
+        named = {loss_name(phase, term): values[term.name].detach() for term in terms}
+        kept.append(named | dict(batch.statistics()))
+    finish_move(state, phase, kept)
+
+
+def finish_move(state: State, phase: Phase, kept: list[dict[str, Tensor]]) -> None:
+    """Step the phase's optimizer at its scheduled rate and keep the statistics of the move."""
+    optimizer = state.optimizers[phase.name]
+    rate = base_rate(phase) * factor(phase.optimizer.schedule, state.progress)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    if state.step % GRADIENT_NORM_EVERY == 0:
+        parameters = optimizer.param_groups[0]["params"]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        state.statistics.keep(state.step, f"grad_norm/{phase.name}", norm)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    phase.after()
+    for name in kept[0]:
+        parts = [part[name] for part in kept]
+        whole = sum(parts[1:], parts[0]) if parts[0].dim() == 0 else torch.cat(parts)
+        state.statistics.keep(state.step, name, whole)
+
+
+def loss_name(phase: Phase, term: Term) -> str:
+    """How a term is called in the history: the first one is the loss of the phase."""
+    return f"loss/{phase.name}" + ("" if term is phase.terms[0] else f"/{term.name}")
+
+
+def let_learn(state: State, phase: Phase) -> None:
+    """Only the phase's players get gradients: those of the others would be computed for nothing."""
+    for name, parameters in state.parameters.items():
+        learns = name in phase.players
+        for parameter in parameters:
+            parameter.requires_grad_(learns)

@@ -1,0 +1,57 @@
+"""Samples to files: one grid, arrays, or a picture each."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sparring import api
+from sparring.errors import InputError
+from sparring.report import image_grid, samples_picture, save_png
+
+MOST_IN_A_GRID = 2500
+
+
+def write_samples(
+    run: Path, out: Path, count: int, seed: int = 0, interpolate: bool = False
+) -> dict[str, Any]:
+    """Write samples of a run: x.png one grid, x.npz `samples`, else a folder named by seeds."""
+    started = time.perf_counter()
+    if out.suffix == ".png":
+        if count > MOST_IN_A_GRID:
+            raise InputError(
+                f"a grid of {count} samples is too large", f"at most {MOST_IN_A_GRID}, or an .npz"
+            )
+        samples = api.sample(run, count, seed, interpolate=interpolate)
+        columns = 8 if interpolate else None
+        save_png(samples_picture(samples, columns=columns), out)
+    elif interpolate:
+        raise InputError("--interpolate makes one picture", "end --out in .png")
+    elif out.suffix == ".npz":
+        parts = list(api.stream(run, count, seed))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = out.with_name(f".{out.name}.tmp.npz")
+        # Labels of -1 say that the generator knows no classes.
+        labels = np.full(count, -1, dtype=np.int64)
+        np.savez_compressed(temporary, samples=torch.cat(parts).numpy(), labels=labels)
+        temporary.replace(out)
+    elif out.suffix:
+        raise InputError(f"cannot write samples as `{out.suffix}`", "use .png, .npz or a folder")
+    else:
+        _write_folder(run, out, count, seed)
+    seconds = round(time.perf_counter() - started, 3)
+    return {"path": str(out), "count": count, "seconds": seconds}
+
+
+def _write_folder(run: Path, out: Path, count: int, seed: int) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for part in api.stream(run, count, seed):
+        if part.dtype != torch.uint8:
+            raise InputError("this generator makes vectors, not pictures", "end --out in .npz")
+        for sample in part:
+            save_png(image_grid(sample[None], columns=1, scale=1, gap=0), out / f"{seed}.png")
+            seed += 1

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import sparring
+from sparring.metrics.classifier import Classifier, train_classifier
 from sparring.report import image_grid, save_png
 from sparring.run import write_json
 from sparring.training.precision import has_native_bf16
@@ -43,6 +45,22 @@ def cache() -> Path:
     folder = Path(tempfile.gettempdir()) / "sparring-benchmarks"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def cached_classifier(
+    name: str, images: Tensor, labels: Tensor, epochs: int, width: int, augment: bool
+) -> Classifier:
+    """A classifier trained on these images, kept under a name that says on which and how."""
+    key = f"{name}-{len(images)}-width{width}-epochs{epochs}-torch{torch.__version__}"
+    path = cache() / f"{key}.safetensors"
+    if path.exists():
+        classifier = Classifier(int(labels.max()) + 1, images.shape[1], width)
+        classifier.load_state_dict(load_file(path))
+        return classifier.eval().to(memory_format=torch.channels_last)
+    print(f"training {name}: {epochs} epochs of {len(images)} images", flush=True)
+    classifier = train_classifier(images, labels, epochs, width=width, augment=augment)
+    save_file({name: t.contiguous() for name, t in classifier.state_dict().items()}, path)
+    return classifier
 
 
 @contextlib.contextmanager

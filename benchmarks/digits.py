@@ -9,22 +9,15 @@ the best checkpoint); its accuracy on the other 4,000 is reported beside what it
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import sparring
 from benchmarks import common
 from sparring.data import Dataset, open_data
-from sparring.metrics.classifier import (
-    Classifier,
-    accuracy,
-    class_probabilities,
-    train_classifier,
-)
+from sparring.metrics.classifier import Classifier, accuracy, class_probabilities
 from sparring.recipe import Data
 
 WIDTH, EPOCHS = 32, 120
@@ -100,15 +93,8 @@ def trained_judge(digits: Dataset, epochs: int) -> tuple[Classifier, dict[str, A
     labels = digits.labels
     assert labels is not None
     seen = torch.cat([digits.splits["select"], digits.splits["test"]])
-    path = cached("judge", digits, epochs)
-    judge = Classifier(width=WIDTH)
-    if path.exists():
-        judge.load_state_dict(load_file(path))
-        judge.eval().to(memory_format=torch.channels_last)
-    else:
-        print(f"training the judge, {epochs} epochs of {len(seen)} digits", flush=True)
-        judge = train_classifier(digits.values[seen], labels[seen], epochs, width=WIDTH)
-        save_file({name: t.contiguous() for name, t in judge.state_dict().items()}, path)
+    name = f"judge-{digits.fingerprint}"
+    judge = common.cached_classifier(name, digits.values[seen], labels[seen], epochs, WIDTH, True)
     others = digits.splits["train"]
     record = {
         "trained_on": len(seen),
@@ -119,12 +105,6 @@ def trained_judge(digits: Dataset, epochs: int) -> tuple[Classifier, dict[str, A
         "accuracy": round(accuracy(judge, digits.values[others], labels[others]), 4),
     }
     return judge, record
-
-
-def cached(name: str, dataset: Dataset, epochs: int) -> Path:
-    """Where a classifier is kept: by what it saw and how long."""
-    key = f"{name}-{dataset.fingerprint}-width{WIDTH}-epochs{epochs}-torch{torch.__version__}"
-    return common.cache() / f"{key}.safetensors"
 
 
 def judgement(judge: Classifier, images: Tensor) -> dict[str, Any]:

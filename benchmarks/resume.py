@@ -141,6 +141,8 @@ def last_step(out: Path) -> int:
 def equal(alone: Path, broken: Path) -> dict[str, bool]:
     """What of two runs is the same, bit for bit."""
     one, other = RunFolder(alone), RunFolder(broken)
+    if one.recipe.read_bytes() != other.recipe.read_bytes():
+        raise SystemExit("the recipe was changed while the benchmark ran")
     checks = {
         name: same_checkpoint(*(read(run.checkpoints / name) for run in (one, other)))
         for name in (LAST, BEST)

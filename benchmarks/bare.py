@@ -18,7 +18,7 @@ from torch.nn.functional import softplus
 
 from sparring.data import Dataset
 from sparring.networks import build_discriminator, build_generator
-from sparring.networks.layers import uses_batch_statistics
+from sparring.networks.layers import Dropout, uses_batch_statistics
 from sparring.recipe import Recipe
 from sparring.training.precision import has_native_bf16
 
@@ -35,7 +35,7 @@ def bare_steps(recipe: Recipe, dataset: Dataset) -> Iterator[None]:
             build_discriminator(recipe.discriminator, dataset.shape, seed=0),
         )
     )
-    plain_dropout(discriminator)
+    draw_noise(discriminator)
     joint = not uses_batch_statistics(discriminator)
     optimizer_g, optimizer_d = (
         torch.optim.Adam(player.parameters(), chosen.lr, chosen.betas, fused=True)
@@ -107,9 +107,14 @@ def scaled(values: Tensor) -> Tensor:
     return values.float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
 
 
-def plain_dropout(network: nn.Module) -> None:
-    """PyTorch's own dropout in place of the package's, which draws by key."""
-    for place, layer in enumerate(children := list(network.modules())):
-        for name, child in layer.named_children():
-            if type(child).__name__ == "Dropout" and not isinstance(child, nn.Dropout):
-                setattr(children[place], name, nn.Dropout(child.rate))
+def draw_noise(network: nn.Module) -> None:
+    """Feed the package's dropout from one generator: much quicker than PyTorch's own on a CPU."""
+    draw = torch.Generator().manual_seed(0)
+
+    def noise(shape: torch.Size) -> Tensor:
+        words = torch.empty(shape.numel() // 4, dtype=torch.int64)
+        return words.random_(-(2**63), None, generator=draw).view(torch.int16).view(shape)
+
+    for layer in network.modules():
+        if isinstance(layer, Dropout):
+            layer.noise = noise

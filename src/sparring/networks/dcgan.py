@@ -16,6 +16,7 @@ from sparring.networks.layers import (
     initialize,
     normalization_2d,
 )
+from sparring.recipe import Positive
 
 MAX_FACTOR = 8  # the widest layer has this many times `width` channels
 
@@ -54,7 +55,7 @@ class DCGANGenerator(nn.Module):
         self,
         latent_size: int,
         shape: tuple[int, ...],
-        width: int = 64,
+        width: Positive = 64,
         activation: ActivationName = "relu",
         normalization: NormalizationName = "batch",
         init: InitName = "normal",
@@ -97,7 +98,7 @@ class DCGANDiscriminator(nn.Module):
     def __init__(
         self,
         shape: tuple[int, ...],
-        width: int = 64,
+        width: Positive = 64,
         activation: ActivationName = "leaky_relu",
         normalization: NormalizationName = "batch",
         init: InitName = "normal",
@@ -108,8 +109,9 @@ class DCGANDiscriminator(nn.Module):
         layers: list[nn.Module] = []
         before, after = shape[0], width
         while size > 4:
+            is_first = not layers
             layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=bias))
-            layers += normalization_2d(normalization, after) if before != shape[0] else []
+            layers += [] if is_first else normalization_2d(normalization, after)
             layers.append(ACTIVATIONS[activation]())
             before, after = after, min(2 * after, MAX_FACTOR * width)
             size //= 2

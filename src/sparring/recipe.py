@@ -22,7 +22,9 @@ MAX_YAML_BYTES = 1_000_000
 class Section(BaseModel):
     """A part of a recipe: unknown keys are refused, values are checked when they are set."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class Schedule(Section):

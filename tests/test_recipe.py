@@ -10,23 +10,33 @@ from helpers import CPU
 from sparring.data import open_data
 from sparring.errors import InputError
 from sparring.games import GAMES
-from sparring.recipe import (
-    Recipe,
-    differences,
-    load_recipe,
-    parse_override,
-    recipe_names,
-    recipe_text,
-)
+from sparring.recipe import Recipe, differences
+from sparring.recipes import load_recipe, parse_override, recipe_names, recipe_text
 from sparring.training.state import State
 
 SHIPPED = ["dcgan", "digits", "gaussian", "grid", "mlp-mnist", "patterns", "ring"]
+
+
+BASE = """
+steps: 40
+generator: {name: dcgan, width: 8}
+discriminator: {name: dcgan, width: 8}
+penalties:
+- {name: r1, weight: 0.05, every: 8}
+optimizer:
+  generator: {schedule: {name: cosine, end: 0.05}}
+"""
 
 
 def written(folder: Path, text: str, name: str = "mine.yaml") -> Path:
     path = folder / name
     path.write_text(text)
     return path
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return written(tmp_path, BASE, "base.yaml")
 
 
 def problem_of(source: Any, *overrides: str) -> InputError:
@@ -62,9 +72,9 @@ def test_a_shipped_recipe_makes_a_game(name: str, tmp_path: Path) -> None:
     assert load_recipe(written(tmp_path, recipe.dump())) == recipe
 
 
-def test_overrides_reach_every_kind_of_value() -> None:
+def test_overrides_reach_every_kind_of_value(base: Path) -> None:
     recipe = load_recipe(
-        "digits",
+        base,
         [
             "steps=7",
             "generator.width=3",
@@ -136,8 +146,10 @@ def test_overrides_from_python_are_a_mapping() -> None:
         ("0=5", "0=5", "0=VALUE"),
     ],
 )
-def test_a_wrong_override_is_told_with_its_key(override: str, message: str, hint: str) -> None:
-    problem = problem_of("digits", override)
+def test_a_wrong_override_is_told_with_its_key(
+    base: Path, override: str, message: str, hint: str
+) -> None:
+    problem = problem_of(base, override)
     assert message in problem.message
     assert hint in problem.hint
 
@@ -196,16 +208,16 @@ def test_the_text_of_a_recipe_is_as_it_was_written(tmp_path: Path) -> None:
     assert yaml.safe_load(recipe_text("digits"))["data"] == {"name": "mnist5k"}
 
 
-def test_differences_name_keys_and_both_values() -> None:
-    old = load_recipe("digits")
-    new = load_recipe("digits", ["steps=9", "optimizer.generator.lr=3", "generator.depth=2"])
+def test_differences_name_keys_and_both_values(base: Path) -> None:
+    old = load_recipe(base)
+    new = load_recipe(base, ["steps=9", "optimizer.generator.lr=3", "generator.depth=2"])
     assert differences(old, old) == {}
     assert differences(old, new) == {
         "steps": (old.steps, 9),
         "optimizer.generator.lr": (old.optimizer.generator.lr, 3.0),
         "generator.depth": (None, 2),
     }
-    other = load_recipe("digits", ["penalties.0.weight=7"])
+    other = load_recipe(base, ["penalties.0.weight=7"])
     ((key, (before, after)),) = differences(old, other).items()
     assert key == "penalties"
     assert (before[0]["name"], after[0]["weight"]) == ("r1", 7.0)

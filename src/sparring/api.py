@@ -17,7 +17,8 @@ from sparring.lookup import find
 from sparring.metrics import Scorer
 from sparring.model import Model, read_model
 from sparring.objectives import Loss, Term
-from sparring.recipe import Data, Recipe, differences, load_recipe
+from sparring.recipe import Data, Recipe, differences
+from sparring.recipes import load_recipe
 from sparring.run import RunFolder, next_free, open_run, write_text
 from sparring.session import Session, read_summary
 from sparring.training import checkpoint

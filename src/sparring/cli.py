@@ -193,7 +193,7 @@ def report(run: Annotated[Path, typer.Argument()], as_json: Json = False) -> Non
 @recipes.command("list")
 def list_recipes(as_json: Json = False) -> None:
     """Name, title, source and data of each."""
-    from sparring.recipe import load_recipe, recipe_names
+    from sparring.recipes import load_recipe, recipe_names
 
     loaded = [load_recipe(name) for name in recipe_names()]
     rows = [
@@ -205,7 +205,7 @@ def list_recipes(as_json: Json = False) -> None:
 @recipes.command("show")
 def show_recipe(name: str, as_json: Json = False) -> None:
     """A recipe, complete."""
-    from sparring.recipe import load_recipe
+    from sparring.recipes import load_recipe
 
     recipe = load_recipe(name)
     _answer(recipe.model_dump(mode="json"), as_json, lambda: print(recipe.dump(), end=""))
@@ -214,7 +214,7 @@ def show_recipe(name: str, as_json: Json = False) -> None:
 @recipes.command("copy")
 def copy_recipe(name: str, file: Path, as_json: Json = False) -> None:
     """Write a recipe to a file of one's own."""
-    from sparring.recipe import recipe_text
+    from sparring.recipes import recipe_text
     from sparring.run import write_text
 
     if file.exists():

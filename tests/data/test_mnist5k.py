@@ -121,5 +121,7 @@ def test_names_and_sizes_that_do_not_exist_are_told() -> None:
         open_data(Data(size=32))
     with pytest.raises(InputError, match=r"data\.channels=3"):
         open_data(Data(channels=3))
+    with pytest.raises(InputError, match=r"data\.std has no meaning for data `patterns`"):
+        open_data(Data(name="patterns", std=1.0))
     assert open_data(Data(size=28, channels=1)).shape == (1, 28, 28)
     assert {"mnist5k", "gaussian", "ring", "grid", "patterns"} <= set(data_names())

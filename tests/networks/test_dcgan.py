@@ -18,12 +18,14 @@ def shapes_of(network: nn.Module, *kinds: type[nn.Module]) -> list[tuple[int, ..
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", SIZES)
 def test_every_multiple_of_four_from_8_to_256(size: int, channels: int) -> None:
-    generator = DCGANGenerator(5, (channels, size, size), 1)
-    discriminator = DCGANDiscriminator((channels, size, size), 2, normalization="none")
-    images = generator(torch.randn(2, 5))
-    assert images.shape == (2, channels, size, size)
-    assert images.abs().max() <= 1
-    assert discriminator(images).shape == (2,)
+    shape = (channels, size, size)
+    for output, stem in (("transposed", "convolution"), ("convolution", "unshuffle")):
+        generator = DCGANGenerator(5, shape, 1, output=output)
+        discriminator = DCGANDiscriminator(shape, 2, normalization="none", stem=stem)
+        images = generator(torch.randn(2, 5))
+        assert images.shape == (2, *shape)
+        assert images.abs().max() <= 1
+        assert discriminator(images).shape == (2,)
 
 
 @pytest.mark.parametrize("size", range(8, 257, 4))
@@ -88,12 +90,25 @@ def test_at_64_pixels_and_64_maps_the_discriminator_is_that_of_the_table() -> No
     assert slopes == [0.2] * 4
 
 
+@pytest.mark.parametrize("stem", ["convolution", "unshuffle"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("width", [1, 3, 4])
-def test_normalization_is_left_out_of_the_first_layer_only(channels: int, width: int) -> None:
+def test_normalization_is_left_out_of_the_first_layer_only(
+    channels: int, width: int, stem: str
+) -> None:
     """Also where a hidden layer has as many channels as the image."""
-    discriminator = DCGANDiscriminator((channels, 64, 64), width)
-    assert len(shapes_of(discriminator, nn.BatchNorm2d)) == 3
+    discriminator = DCGANDiscriminator((channels, 64, 64), width, stem=stem)
+    expected = [(2 * width,), (4 * width,), (8 * width,)]
+    assert shapes_of(discriminator, nn.BatchNorm2d) == expected
+
+
+def test_the_quick_variants_keep_the_other_layers() -> None:
+    generator = DCGANGenerator(10, (1, 28, 28), 4, output="convolution")
+    assert shapes_of(generator, nn.ConvTranspose2d) == [(16, 8, 4, 4), (8, 4, 4, 4)]
+    assert shapes_of(generator, nn.Conv2d) == [(1, 4, 3, 3)]
+    discriminator = DCGANDiscriminator((3, 32, 32), 4, stem="unshuffle")
+    shapes = shapes_of(discriminator, nn.Conv2d)
+    assert shapes == [(4, 12, 3, 3), (8, 4, 4, 4), (16, 8, 4, 4)]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,11 @@ def open_data(data: Data) -> Dataset:
 
 
 def _open(data: Data) -> Dataset:
+    for key, names in (("mean", ("gaussian",)), ("std", ("gaussian", "ring", "grid"))):
+        if getattr(data, key) is not None and data.name not in names:
+            raise InputError(
+                f"data.{key} has no meaning for data `{data.name}`", f"leave data.{key} out"
+            )
     if data.name == "mnist5k":
         return mnist5k()
     if data.name == "gaussian":

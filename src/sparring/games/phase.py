@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -95,7 +95,6 @@ class Game(Protocol):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a discriminator says of a batch: logits [N], and more where it has it."""
+    """What a discriminator says of a batch: logits [N] in fp32."""
 
     logits: Tensor
-    extras: dict[str, Tensor] = field(default_factory=dict)

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import statistics
+
 from torch import Tensor
 
 from sparring.metrics.record import Comparison, Estimate
 
-ROWS = 2000  # rows of the kernel matrix at a time, for memory
+BLOCK = 2000  # samples of each side that are compared at a time
 
 
 def kernel_distance(real: Tensor, fake: Tensor) -> float:
     """Unbiased MMD² with k(x, y) = (x·y / F + 1)³ over all pairs; may be a little below 0."""
     n, m = len(real), len(fake)
-    within = _sum(real, real) - _diagonal(real)
-    within_fake = _sum(fake, fake) - _diagonal(fake)
-    across = _sum(real, fake)
-    return within / (n * (n - 1)) + within_fake / (m * (m - 1)) - 2 * across / (n * m)
+    of_real, of_fake = _kernel(real, real), _kernel(fake, fake)
+    within = of_real.sum() - of_real.trace()
+    within_fake = of_fake.sum() - of_fake.trace()
+    across = _kernel(real, fake).sum()
+    return (within / (n * (n - 1)) + within_fake / (m * (m - 1)) - 2 * across / (n * m)).item()
 
 
 def kid(comparison: Comparison) -> Estimate:
-    """The kernel distance over all samples of both sets."""
-    return Estimate(kernel_distance(comparison.real, comparison.fake))
+    """The mean kernel distance over disjoint blocks of at most 2,000 samples of each side.
+
+    The standard error is that over the blocks, where there are at least two.
+    """
+    blocks = max(1, min(len(comparison.real), len(comparison.fake)) // BLOCK)
+    pairs = zip(comparison.real.chunk(blocks), comparison.fake.chunk(blocks), strict=True)
+    values = [kernel_distance(real, fake) for real, fake in pairs]
+    error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+    return Estimate(statistics.fmean(values), error)
 
 
-def _sum(x: Tensor, y: Tensor) -> float:
-    parts = (((part @ y.T) / x.shape[1] + 1).pow_(3).sum().item() for part in x.split(ROWS))
-    return sum(parts)
-
-
-def _diagonal(x: Tensor) -> float:
-    return (x.square().sum(1) / x.shape[1] + 1).pow(3).sum().item()
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return ((x @ y.T) / x.shape[1] + 1).pow_(3)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -23,8 +24,23 @@ class Section(BaseModel):
 class Schedule(Section):
     """A factor as a function of progress: 1 at the start of the run, `end` at its end."""
 
-    name: Literal["constant", "linear", "cosine"] = "constant"
+    name: Literal["constant", "linear", "cosine", "exponential"] = "constant"
     end: Annotated[float, Field(ge=0)] = 0.0
+
+    def factor(self, progress: float) -> float:
+        """The factor at a share of the run, 0 to 1: straight, half a cosine wave, or by halves."""
+        progress = min(max(progress, 0.0), 1.0)
+        if self.name == "linear":
+            return 1 + (self.end - 1) * progress
+        if self.name == "cosine":
+            return self.end + (1 - self.end) * (1 + math.cos(math.pi * progress)) / 2
+        return self.end**progress if self.name == "exponential" else 1.0
+
+
+# Also by its name alone: schedule=cosine falls to 0.
+ScheduleField = Annotated[
+    Schedule, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)
+]
 
 
 class Data(Section):
@@ -81,6 +97,7 @@ class Penalty(Section):
     name: str
     weight: Annotated[float, Field(ge=0)] = 1.0
     every: Positive = 1
+    schedule: ScheduleField = Schedule()
 
 
 class Optimizer(Section):
@@ -90,12 +107,7 @@ class Optimizer(Section):
     lr: Annotated[float, Field(gt=0)] = 2e-4
     betas: tuple[Share, Share] = (0.5, 0.999)
     momentum: Share = 0.0
-    schedule: Schedule = Schedule()
-
-    @field_validator("schedule", mode="before")
-    @classmethod
-    def _by_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+    schedule: ScheduleField = Schedule()
 
 
 class Optimizers(Section):

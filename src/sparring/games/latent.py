@@ -17,9 +17,9 @@ from sparring.games.phase import Judgement, Move, Phase
 from sparring.lookup import find
 from sparring.networks import build_discriminator, build_generator
 from sparring.networks.layers import keyed_noise, noisy_layers, uses_batch_statistics
-from sparring.objectives import LOSSES, PENALTIES, Loss, Objective, Term, objective
+from sparring.objectives import LOSSES, PENALTIES, Loss, Objective, Term, Weight, objective
 from sparring.randomness import keyed, seed_of
-from sparring.recipe import Latent, Recipe
+from sparring.recipe import Latent, Penalty, Recipe
 
 G, D = "generator", "discriminator"
 CHUNK = 64  # the batch size of all sampling: kernels differ between sizes, samples must not
@@ -232,7 +232,9 @@ def latent_game(
         loss = find(LOSSES, recipe.loss.name, "loss.name")
     smoothing = recipe.loss.smoothing
     chosen = [
-        find(PENALTIES, penalty.name, f"penalties.{place}.name")(penalty.weight, penalty.every)
+        find(PENALTIES, penalty.name, f"penalties.{place}.name")(
+            scheduled(penalty, recipe.steps * recipe.batch_size), penalty.every
+        )
         for place, penalty in enumerate(recipe.penalties)
     ]
     return LatentGame(
@@ -247,6 +249,13 @@ def latent_game(
         terms,
         device,
     )
+
+
+def scheduled(penalty: Penalty, samples: int) -> Weight:
+    """A penalty's weight, as a function of samples seen where it has a schedule."""
+    if penalty.schedule.name == "constant":
+        return penalty.weight
+    return lambda samples_seen: penalty.weight * penalty.schedule.factor(samples_seen / samples)
 
 
 def prior(latent: Latent, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:

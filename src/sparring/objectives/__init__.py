@@ -2,6 +2,6 @@
 
 from sparring.objectives.losses import LOSSES, PAIRINGS, Loss, Objective, objective
 from sparring.objectives.penalties import PENALTIES
-from sparring.objectives.term import Term
+from sparring.objectives.term import Term, Weight
 
-__all__ = ["LOSSES", "PAIRINGS", "PENALTIES", "Loss", "Objective", "Term", "objective"]
+__all__ = ["LOSSES", "PAIRINGS", "PENALTIES", "Loss", "Objective", "Term", "Weight", "objective"]

@@ -8,7 +8,6 @@ from torch import Tensor
 from sparring.games import Move, Phase
 from sparring.objectives import Term
 from sparring.training.optim import base_rate
-from sparring.training.schedules import factor
 from sparring.training.state import State
 
 GRADIENT_NORM_EVERY = 8  # steps; the norm costs a pass over all weights
@@ -70,7 +69,7 @@ def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
 def finish_move(state: State, phase: Phase, kept: list[dict[str, Tensor]]) -> None:
     """Step the phase's optimizer at its scheduled rate and keep the statistics of the move."""
     optimizer = state.optimizers[phase.name]
-    rate = base_rate(phase) * factor(phase.optimizer.schedule, state.progress)
+    rate = base_rate(phase) * phase.optimizer.schedule.factor(state.progress)
     for group in optimizer.param_groups:
         group["lr"] = rate
     if state.step % GRADIENT_NORM_EVERY == 0:

@@ -84,6 +84,7 @@ def test_overrides_reach_every_kind_of_value(base: Path) -> None:
             "optimizer.discriminator.schedule=linear",
             "optimizer.generator.schedule.end=0.5",
             "penalties.0.weight=9",
+            "penalties.0.schedule=cosine",
             "loss.smoothing=0.1",
             "evaluation.metrics=[kid]",
             "micro_batch=4",
@@ -100,6 +101,7 @@ def test_overrides_reach_every_kind_of_value(base: Path) -> None:
     assert recipe.optimizer.generator.schedule.end == 0.5
     assert recipe.optimizer.generator.schedule.name == "cosine"  # kept from the recipe
     assert recipe.penalties[0].weight == 9
+    assert recipe.penalties[0].schedule.name == "cosine"
     assert recipe.penalties[0].name == "r1"
     assert (recipe.loss.smoothing.real, recipe.loss.smoothing.fake) == (0.1, 0.0)
     assert recipe.evaluation.metrics == ["kid"]
@@ -143,6 +145,7 @@ def test_overrides_from_python_are_a_mapping() -> None:
         ("optimizer.generator.lr=nan", "optimizer.generator.lr", "VALUE"),
         ("optimizer.generator.lr=.inf", "optimizer.generator.lr", "VALUE"),
         ("precision.generator=fp16", "precision.generator='fp16'", "VALUE"),
+        ("optimizer.generator.schedule=exponential", "end above 0", "generator.schedule=VALUE"),
         ("0=5", "0=5", "0=VALUE"),
     ],
 )

@@ -262,6 +262,14 @@ def test_a_recipe_becomes_a_game() -> None:
     assert recipe.generator.options()["activation"] == "leaky_relu"  # completed
 
 
+def test_a_penaltys_weight_follows_its_schedule() -> None:
+    schedule = {"name": "linear", "end": 0.5}
+    penalty = {"name": "r1", "weight": 2.0, "every": 4, "schedule": schedule}
+    recipe = small_recipe(penalties=[penalty])
+    term = latent_game(recipe, toy(), CPU).phases[0].terms[1]
+    assert [term.weight_at(seen) for seen in (0, 32, 64)] == [8, 6, 4]  # of 64 samples in all
+
+
 def test_the_same_seed_makes_the_same_players_and_another_one_others() -> None:
     games = [latent_game(small_recipe(seed=seed), toy(), CPU) for seed in (0, 0, 1)]
     for player in (D, G):

@@ -11,7 +11,6 @@ from helpers import G, small_recipe, small_state
 from sparring.networks.mlp import MLPGenerator
 from sparring.recipe import Ema, Schedule
 from sparring.training.ema import EMA
-from sparring.training.schedules import factor
 from sparring.training.step import run_step
 
 
@@ -25,17 +24,18 @@ from sparring.training.step import run_step
         ({"name": "linear", "end": 2}, [1, 1.25, 1.5, 1.75, 2]),
         ({"name": "cosine"}, [1, (2 + math.sqrt(2)) / 4, 0.5, (2 - math.sqrt(2)) / 4, 0]),
         ({"name": "cosine", "end": 0.1}, [1, 0.868198, 0.55, 0.231802, 0.1]),
+        ({"name": "exponential", "end": 0.0016}, [1, 0.2, 0.04, 0.008, 0.0016]),
     ],
 )
 def test_schedules(schedule: dict[str, Any], factors: list[float]) -> None:
-    at = [factor(Schedule.model_validate(schedule), quarter / 4) for quarter in range(5)]
+    at = [Schedule.model_validate(schedule).factor(quarter / 4) for quarter in range(5)]
     assert at == pytest.approx(factors, abs=1e-6)
 
 
 def test_schedules_stay_at_their_ends_outside_the_run() -> None:
     schedule = Schedule(name="linear", end=0.25)
-    assert factor(schedule, -1) == 1
-    assert factor(schedule, 1.5) == 0.25
+    assert schedule.factor(-1) == 1
+    assert schedule.factor(1.5) == 0.25
 
 
 class Point(nn.Module):

@@ -272,7 +272,7 @@ def _prepare_accuracy(axes: Axes, _: list[Line]) -> None:
 
 def _prepare_norms(axes: Axes, lines: list[Line]) -> None:
     """Gradient norms on a logarithmic axis."""
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, NullLocator
 
     positive = np.concatenate([line.raw[line.raw > 0] for line in lines])
     if len(positive) == 0:
@@ -281,6 +281,7 @@ def _prepare_norms(axes: Axes, lines: list[Line]) -> None:
     axes.set_yscale("log", nonpositive="mask")
     axes.set_ylim(low / 1.3, high * 1.3)
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 50 else (1,)))
+    axes.yaxis.set_minor_locator(NullLocator())  # its labels would overlap the major ones
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 

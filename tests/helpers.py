@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache
@@ -102,3 +103,27 @@ def weights(module: nn.Module) -> dict[str, Tensor]:
 def changed(before: Mapping[str, Tensor], module: nn.Module) -> bool:
     """Whether any tensor of a module differs from an earlier copy."""
     return any(not torch.equal(tensor, before[k]) for k, tensor in module.state_dict().items())
+
+
+# Overrides that make any recipe a matter of a second.
+QUICK: dict[str, Any] = {
+    "steps": 12,
+    "batch_size": 16,
+    "tick": 4,
+    "snapshots": 2,
+    "checkpoint_seconds": 0,
+    "evaluation": {"metrics": ["fid"], "every": 0, "samples": 100, "final_samples": 120},
+}
+# The default recipe's networks, thin, with samples that differ from the first step on.
+THIN: dict[str, Any] = {
+    "generator.width": 4,
+    "generator.normalization": "layer",
+    "generator.init": "he",
+    "discriminator.width": 4,
+    "latent.size": 8,
+}
+
+
+def words_of(overrides: Mapping[str, Any]) -> list[str]:
+    """Overrides as they are typed."""
+    return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]

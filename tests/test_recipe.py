@@ -110,6 +110,29 @@ def test_overrides_reach_every_kind_of_value(base: Path) -> None:
     assert recipe.title == "a=b"
 
 
+@pytest.mark.parametrize("swap", [False, True])
+def test_another_network_starts_from_its_own_defaults(base: Path, swap: bool) -> None:
+    """Options of the network before mean nothing to it."""
+    words = ["generator.name=mlp", "generator.dropout=0.1"]
+    recipe = load_recipe(base, words[::-1] if swap else words)
+    assert (recipe.generator.name, recipe.generator.options()) == ("mlp", {"dropout": 0.1})
+    assert recipe.discriminator.options() == {"width": 8}
+    assert load_recipe(base, ["generator.name=dcgan"]).generator.options() == {"width": 8}
+
+
+def test_a_recipe_built_in_code_takes_overrides(base: Path) -> None:
+    built = Recipe.model_validate({"name": "mine", "steps": 5, "generator": {"angle": 2.5}})
+    recipe = load_recipe(built, {"seed": 3, "generator.name": "mine:Mine"})
+    assert (recipe.name, recipe.steps, recipe.seed) == ("mine", 5, 3)
+    assert recipe.generator.options() == {"angle": 2.5}
+    assert built.seed == 0
+    assert load_recipe(built) == built
+    read = load_recipe(base)
+    assert load_recipe(read, ["generator.name=mlp"]).generator.options() == {}
+    read.optimizer.generator.lr = 0.5
+    assert load_recipe(read).optimizer.generator.lr == 0.5
+
+
 def test_overrides_from_python_are_a_mapping() -> None:
     recipe = load_recipe("ring", {"seed": 5, "penalties": [{"name": "r2", "every": 2}]})
     assert recipe.seed == 5

@@ -38,15 +38,11 @@ def load_recipe(
     # Names of networks first: they drop the options of the network before, whatever the order.
     for key, value in sorted(pairs, key=lambda pair: pair[0] not in NETWORK_NAMES):
         _check_key(key)
-        section = values.get(key.partition(".")[0])
-        if (
-            key in NETWORK_NAMES
-            and isinstance(section, dict)
-            and section.get("name", value) != value
-        ):
+        section = values.get(key.partition(".")[0]) if key in NETWORK_NAMES else None
+        if isinstance(section, dict) and section.get("name", value) != value:
             section.clear()
         _assign(values, key, value)
-    return validated(values, where=source.name if is_built else str(source))
+    return validated(values, where=values["name"] if isinstance(source, Recipe) else str(source))
 
 
 def _values_of(recipe: Recipe) -> dict[str, Any]:

@@ -112,10 +112,10 @@ def train(
         folder.create()
         if init:
             _start_from(state, init)
-    write_text(folder.recipe, chosen.dump())
     session = Session(folder, state, dataset)
     if found:
         session.resume(found)
+    write_text(folder.recipe, chosen.dump())
     session.train(time_limit)
     return Run(folder, generator, data if isinstance(data, Dataset) else None)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -127,3 +130,10 @@ THIN: dict[str, Any] = {
 def words_of(overrides: Mapping[str, Any]) -> list[str]:
     """Overrides as they are typed."""
     return [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+
+
+def start(*words: str, folder: Path | None = None) -> subprocess.Popen[str]:
+    """The command line in a process of its own."""
+    command = [sys.executable, "-m", "sparring.cli", *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=folder)

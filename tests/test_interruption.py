@@ -19,18 +19,18 @@ PATIENCE = 120.0  # seconds
 # Short runs with everything in them; each takes some seconds, so that there is time to kill it.
 RECIPES: dict[str, dict[str, Any]] = {
     "gaussian": {
-        "steps": 1200,
+        "steps": 700,
         "batch_size": 32,
-        "tick": 50,
+        "tick": 40,
         "snapshots": 3,
         "checkpoint_seconds": 0,
         "evaluation.metrics": ["fid"],
-        "evaluation.every": 12_000,
+        "evaluation.every": 6_400,
         "evaluation.samples": 200,
         "evaluation.final_samples": 200,
     },
     "digits": {
-        "steps": 120,
+        "steps": 100,
         "batch_size": 32,
         "tick": 10,
         "snapshots": 3,
@@ -64,7 +64,7 @@ def running(name: str, out: Path) -> subprocess.Popen[str]:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    time.sleep(random.uniform(0, 0.3))
+    time.sleep(random.uniform(0, 0.2))
     assert process.poll() is None, "it ended before it could be killed"
     return process
 

@@ -36,10 +36,16 @@ def tell(message: str) -> None:
 class Run:
     """A run folder that has been trained."""
 
-    def __init__(self, folder: RunFolder, make: Callable[..., nn.Module] | None = None) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        make: Callable[..., nn.Module] | None = None,
+        data: Dataset | None = None,
+    ) -> None:
         self.folder = folder
         self.path = folder.path
         self._make = make
+        self._data = data
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -54,7 +60,7 @@ class Run:
         self, metrics: Sequence[str] = ("fid", "kid"), samples: int = 2000
     ) -> dict[str, dict[str, Any]]:
         """Scores against the run's test split."""
-        return evaluate(self.path, metrics=metrics, samples=samples, generator=self._make)
+        return evaluate(self.path, self._data, metrics, samples, generator=self._make)
 
 
 def train(
@@ -87,7 +93,8 @@ def train(
         folder = RunFolder(out or next_free(name))
         if folder.exists:
             folder.create()  # says what to do
-    chosen = _choose(recipe, overrides, data, folder if resume else None)
+    own = {"generator.name": generator, "discriminator.name": discriminator}
+    chosen = _choose(recipe, overrides, data, folder if resume else None, own)
     dataset = data if isinstance(data, Dataset) else open_data(chosen.data)
     if dataset.is_images:
         chosen.data = chosen.data.model_copy(
@@ -105,12 +112,12 @@ def train(
         folder.create()
         if init:
             _start_from(state, init)
-    write_text(folder.recipe, chosen.dump())
     session = Session(folder, state, dataset)
     if found:
         session.resume(found)
+    write_text(folder.recipe, chosen.dump())
     session.train(time_limit)
-    return Run(folder, generator)
+    return Run(folder, generator, data if isinstance(data, Dataset) else None)
 
 
 def load(path: str | Path, generator: Callable[..., nn.Module] | None = None) -> nn.Module:
@@ -178,12 +185,22 @@ def _choose(
     overrides: Mapping[str, Any] | Sequence[str],
     data: str | Dataset | None,
     resumed: RunFolder | None,
+    own: Mapping[str, Callable[..., nn.Module] | None],
 ) -> Recipe:
-    """The recipe with its overrides; a resumed run's own unless another is named."""
-    if isinstance(recipe, Recipe):
-        chosen = recipe.model_copy(deep=True)
+    """The recipe with its overrides; a resumed run's own unless another is named.
+
+    Constructors of one's own are named in it, so that it says what was trained.
+    """
+    named = {
+        key: f"{make.__module__}:{getattr(make, '__qualname__', type(make).__name__)}"
+        for key, make in own.items()
+        if make
+    }
+    if isinstance(overrides, Mapping):
+        overrides = named | dict(overrides)
     else:
-        chosen = load_recipe(recipe or (resumed.recipe if resumed else "digits"), overrides)
+        overrides = [*(f"{key}={name}" for key, name in named.items()), *overrides]
+    chosen = load_recipe(recipe or (resumed.recipe if resumed else "digits"), overrides)
     if isinstance(data, Dataset):
         chosen.data.name = data.name
     elif data is not None:

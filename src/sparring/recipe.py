@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -16,7 +16,9 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class Section(BaseModel):
     """A part of a recipe: unknown keys are refused, values are checked when they are set."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
 class Schedule(Section):
@@ -24,6 +26,12 @@ class Schedule(Section):
 
     name: Literal["constant", "linear", "cosine", "exponential"] = "constant"
     end: Annotated[float, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _falls_to_something(self) -> Schedule:
+        if self.name == "exponential" and self.end == 0:
+            raise ValueError("an exponential schedule needs an end above 0")
+        return self
 
     def factor(self, progress: float) -> float:
         """The factor at a share of the run, 0 to 1: straight, half a cosine wave, or by halves."""

@@ -20,7 +20,7 @@ from sparring.observers import Checkpoints, Evaluation, History, Progress, Refer
 from sparring.report import write_gif, write_report
 from sparring.run import RunFolder, write_json
 from sparring.training import checkpoint
-from sparring.training.loop import Observer, train
+from sparring.training.loop import Observer, Tick, train
 from sparring.training.state import State
 
 
@@ -68,6 +68,7 @@ class Session:
                     self.seconds,
                 )
                 if state.step < state.recipe.steps:
+                    self.referee(self._unfinished_tick(), state)
                     self.checkpoints.save(state, self.seconds)
         except StoppedByFinding:
             self._write_findings()
@@ -75,6 +76,12 @@ class Session:
         if interrupted:
             raise Interrupted(interrupted[0], str(self.folder.path), state.step)
         return self.finish()
+
+    def _unfinished_tick(self) -> Tick:
+        """What is known of the tick that training ended in, for the referee."""
+        state = self.state
+        nonfinite = state.statistics.first_nonfinite(state.statistics.stacked())
+        return Tick(state.step, state.samples_seen, self.seconds, False, nonfinite=nonfinite)
 
     def finish(self) -> dict[str, Any]:
         """Score the best checkpoint on the test split; write model, pictures, report, summary."""

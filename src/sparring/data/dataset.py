@@ -89,7 +89,7 @@ def to_samples(output: Tensor, images: bool) -> Tensor:
 def split_by_draw(count: int, seed: int = 0, held_out: float = 0.1) -> dict[str, Tensor]:
     """Splits for data that has none of its own: `held_out` of it for each of select and test."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    part = max(1, int(count * held_out))
+    part = max(2, int(count * held_out))  # a score needs two samples
     return {
         "select": order[:part].sort().values,
         "test": order[part : 2 * part].sort().values,

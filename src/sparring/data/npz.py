@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from importlib import resources
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from sparring.data.dataset import Dataset, split_by_draw
 from sparring.errors import InputError
 
 MAX_BYTES = 16 << 30  # unpacked; an archive that claims more is refused before it is read
+MAX_CLASSES = 100_000  # a larger label is a mistake, and a name for each class would fill memory
+
+UNREADABLE = (
+    *(ValueError, OSError, EOFError, MemoryError),  # a header may promise any size
+    *(RuntimeError, NotImplementedError),  # encrypted, or packed in an unknown way
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def mnist5k() -> Dataset:
@@ -41,7 +49,8 @@ def read_npz(path: Path) -> Dataset:
         )
     labels = None
     classes: tuple[str, ...] = ()
-    if "labels" in arrays:
+    # Labels of -1 say that there are none: `sparring sample` writes them so.
+    if "labels" in arrays and not _all_unknown(arrays["labels"]):
         labels = torch.from_numpy(_as_labels(arrays["labels"], len(values), path))
         classes = tuple(str(index) for index in range(int(labels.max()) + 1))
     splits = split_by_draw(len(values))
@@ -69,10 +78,14 @@ def read_arrays(
                     f"`{path}` has no array `{missing[0]}` (it has: {', '.join(archive.files)})",
                     "save it with numpy.savez(path, samples=..., labels=...)",
                 )
-            return {name: archive[name] for name in (*names, *optional) if name in archive.files}
+            found = {name: archive[name] for name in (*names, *optional) if name in archive.files}
+        for name, array in found.items():
+            if not isinstance(array, np.ndarray):
+                raise ValueError(f"{name} is not an array")
+        return found
     except FileNotFoundError:
         raise InputError(f"`{path}` does not exist", "check the path") from None
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(f"`{path}` cannot be read as npz: {error}", "write it again") from None
 
 
@@ -85,17 +98,24 @@ def _as_samples(array: np.ndarray, path: Path) -> np.ndarray:
     if array.ndim == 3 and array.dtype == np.uint8:
         return array[:, None]
     if array.ndim == 2 and np.issubdtype(array.dtype, np.floating):
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32)
         if not np.isfinite(array).all():
             raise InputError(f"`{path}`: samples hold NaN or Inf", "remove these rows")
-        return array.astype(np.float32)
+        return array
     raise InputError(
         f"`{path}`: samples of shape {array.shape} and type {array.dtype} are not supported",
         "images are uint8 [N, C, H, W] with C 1 or 3, vectors float32 [N, D]",
     )
 
 
+def _all_unknown(labels: np.ndarray) -> bool:
+    return np.issubdtype(labels.dtype, np.integer) and bool((labels == -1).all())
+
+
 def _as_labels(array: np.ndarray, count: int, path: Path) -> np.ndarray:
-    if array.shape != (count,) or not np.issubdtype(array.dtype, np.integer) or array.min() < 0:
+    whole = array.shape == (count,) and np.issubdtype(array.dtype, np.integer)
+    if not whole or array.min() < 0 or array.max() >= MAX_CLASSES:
         raise InputError(
             f"`{path}`: labels of shape {array.shape} and type {array.dtype} do not fit",
             f"give {count} whole numbers from 0 on, one a sample",

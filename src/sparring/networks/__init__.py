@@ -75,7 +75,7 @@ def _constructor(network: Network, player: str) -> Callable[..., nn.Module]:
 def complete_options(network: Network, make: Callable[..., nn.Module], section: str) -> None:
     """Check the options against the constructor's parameters and fill in its defaults."""
     target = make.__init__ if inspect.isclass(make) else make
-    hints = typing.get_type_hints(target)
+    hints = typing.get_type_hints(target, include_extras=True)
     known = {
         name: parameter
         for name, parameter in inspect.signature(make).parameters.items()

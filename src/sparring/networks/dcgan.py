@@ -17,6 +17,7 @@ from sparring.networks.layers import (
     initialize,
     normalization_2d,
 )
+from sparring.recipe import Positive
 
 MAX_FACTOR = 8  # the widest layer has this many times `width` channels
 
@@ -57,7 +58,7 @@ class DCGANGenerator(nn.Module):
         self,
         latent_size: int,
         shape: tuple[int, ...],
-        width: int = 64,
+        width: Positive = 64,
         activation: ActivationName = "relu",
         normalization: NormalizationName = "batch",
         init: InitName = "normal",
@@ -107,7 +108,7 @@ class DCGANDiscriminator(nn.Module):
     def __init__(
         self,
         shape: tuple[int, ...],
-        width: int = 64,
+        width: Positive = 64,
         activation: ActivationName = "leaky_relu",
         normalization: NormalizationName = "batch",
         init: InitName = "normal",

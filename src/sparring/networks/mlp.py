@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor, nn
 
 from sparring.networks.layers import (
@@ -15,6 +17,9 @@ from sparring.networks.layers import (
     initialize,
     normalization_1d,
 )
+from sparring.recipe import Positive, Share
+
+Widths = Annotated[list[Positive], Field(min_length=1)]
 
 
 def _hidden(
@@ -40,10 +45,10 @@ class MLPGenerator(nn.Module):
         self,
         latent_size: int,
         shape: tuple[int, ...],
-        width: int | list[int] = [256, 512, 1024],  # noqa: B006 - read only
+        width: Positive | Widths = [256, 512, 1024],  # noqa: B006 - read only
         activation: ActivationName = "leaky_relu",
         normalization: NormalizationName = "none",
-        dropout: float = 0.0,
+        dropout: Share = 0.0,
         init: InitName = "default",
     ) -> None:
         super().__init__()
@@ -66,10 +71,10 @@ class MLPDiscriminator(nn.Module):
     def __init__(
         self,
         shape: tuple[int, ...],
-        width: int | list[int] = [512, 256],  # noqa: B006 - read only
+        width: Positive | Widths = [512, 256],  # noqa: B006 - read only
         activation: ActivationName = "leaky_relu",
         normalization: NormalizationName = "none",
-        dropout: float = 0.0,
+        dropout: Share = 0.0,
         init: InitName = "default",
     ) -> None:
         super().__init__()

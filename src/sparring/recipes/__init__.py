@@ -16,6 +16,7 @@ from sparring.errors import InputError, did_you_mean
 from sparring.recipe import Recipe, flat
 
 MAX_YAML_BYTES = 1_000_000
+NETWORK_NAMES = ("generator.name", "discriminator.name")
 
 
 def recipe_names() -> list[str]:
@@ -24,17 +25,33 @@ def recipe_names() -> list[str]:
     return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
-def load_recipe(source: str | Path, overrides: Sequence[str] | Mapping[str, Any] = ()) -> Recipe:
-    """A recipe by name or from a YAML file, with `key=value` overrides.
+def load_recipe(
+    source: str | Path | Recipe, overrides: Sequence[str] | Mapping[str, Any] = ()
+) -> Recipe:
+    """A recipe by name, from a YAML file or built in code, with `key=value` overrides.
 
+    Another `generator.name` or `discriminator.name` starts from that network's own defaults.
     Raises InputError with the key and the nearest valid one.
     """
-    values = _read(source)
+    values = _values_of(source) if isinstance(source, Recipe) else _read(source)
     pairs = overrides.items() if isinstance(overrides, Mapping) else map(parse_override, overrides)
-    for key, value in pairs:
+    # Names of networks first: they drop the options of the network before, whatever the order.
+    for key, value in sorted(pairs, key=lambda pair: pair[0] not in NETWORK_NAMES):
         _check_key(key)
+        section = values.get(key.partition(".")[0]) if key in NETWORK_NAMES else None
+        if isinstance(section, dict) and section.get("name", value) != value:
+            section.clear()
         _assign(values, key, value)
-    return validated(values, where=str(source))
+    return validated(values, where=values["name"] if isinstance(source, Recipe) else str(source))
+
+
+def _values_of(recipe: Recipe) -> dict[str, Any]:
+    """The values of a recipe; a network that was not named belongs to whoever names it."""
+    values = recipe.model_dump(mode="json")
+    for section in ("generator", "discriminator"):
+        if "name" not in getattr(recipe, section).model_fields_set:
+            del values[section]["name"]
+    return values
 
 
 def validated(values: dict[str, Any], where: str) -> Recipe:

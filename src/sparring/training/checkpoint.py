@@ -40,15 +40,19 @@ def save(state: State, path: Path, keep: Path | None = None, **extra: Any) -> No
 
     What was at `path` is moved to `keep` once the new file is whole on disk.
     """
-    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in _tensors(state).items()}
+    # Cloned, because safetensors refuses tensors that share memory (tied weights).
+    tensors = {
+        key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for key, tensor in _tensors(state).items()
+    }
     meta = {
         "format": FORMAT,
         "version": __version__,
         "step": state.step,
         "recipe": state.recipe.model_dump(mode="json"),
-        "checksum": _checksum(tensors),
         **extra,
     }
+    meta["checksum"] = _checksum(tensors, meta)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     try:
@@ -78,7 +82,7 @@ def read(path: Path) -> Checkpoint:
         raise BrokenCheckpoint(f"it cannot be read ({error})") from None
     if meta["format"] != FORMAT:
         raise BrokenCheckpoint(f"it has format {meta['format']}, this version reads {FORMAT}")
-    if meta["checksum"] != _checksum(tensors):
+    if meta.pop("checksum") != _checksum(tensors, meta):
         raise BrokenCheckpoint("its checksum is wrong")
     return Checkpoint(path, tensors, meta)
 
@@ -121,7 +125,9 @@ def restore(state: State, checkpoint: Checkpoint) -> None:
         _load_optimizer(
             optimizer, {k[len(prefix) :]: v for k, v in saved.items() if k.startswith(prefix)}
         )
-    state.statistics.load(groups.get("statistics", {}))
+    device = next(iter(state.parameters.values()))[0].device
+    kept = groups.get("statistics", {})
+    state.statistics.load({key: tensor.to(device) for key, tensor in kept.items()})
     state.step = checkpoint.meta["step"]
 
 
@@ -189,8 +195,11 @@ def _load_modules(
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Tensor]) -> None:
+    """Take over what an optimizer of the same kind remembers; one of another kind starts afresh."""
     parameters = optimizer.param_groups[0]["params"]
     optimizer.state.clear()
+    if {key.partition("/")[2] for key in saved} != _memory_of(optimizer):
+        return
     for key, tensor in saved.items():
         index, _, name = key.partition("/")
         parameter = parameters[int(index)]
@@ -202,8 +211,18 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Tensor]) 
         optimizer.state[parameter][name] = tensor.detach()
 
 
-def _checksum(tensors: dict[str, Tensor]) -> int:
-    value = 0
+def _memory_of(optimizer: torch.optim.Optimizer) -> set[str]:
+    """The names of the tensors that an optimizer keeps for each parameter."""
+    momentum = {"momentum_buffer"} if optimizer.defaults.get("momentum") else set()
+    if isinstance(optimizer, torch.optim.Adam):
+        return {"step", "exp_avg", "exp_avg_sq"}
+    return momentum | (
+        {"step", "square_avg"} if isinstance(optimizer, torch.optim.RMSprop) else set()
+    )
+
+
+def _checksum(tensors: dict[str, Tensor], meta: dict[str, Any]) -> int:
+    value = zlib.crc32(json.dumps(meta, sort_keys=True).encode())
     for key in sorted(tensors):
         value = zlib.crc32(key.encode(), value)
         value = zlib.crc32(tensors[key].reshape(-1).view(torch.uint8).numpy().data, value)

@@ -23,6 +23,7 @@ class State:
     def __init__(self, game: Game, recipe: Recipe, device: torch.device) -> None:
         self.game = game
         self.recipe = recipe
+        _check_names(game)
         self.parameters = {name: list(p.parameters()) for name, p in game.players.items()}
         self.optimizers = {phase.name: make_optimizer(phase, game.players) for phase in game.phases}
         self.ema = {name: EMA(game.players[name], recipe.ema) for name in game.averaged}
@@ -61,6 +62,18 @@ class State:
             for name, player in self.game.players.items()
             if uses_batch_statistics(player)
         ]
+
+
+def _check_names(game: Game) -> None:
+    """Refuse two terms of one name in a phase: history and checkpoints know them by it."""
+    for phase in game.phases:
+        names = [term.name for term in phase.terms]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(
+                    f"phase `{phase.name}` has two terms called `{name}`",
+                    "leave one out, or give it another name",
+                )
 
 
 def _parts(recipe: Recipe) -> list[slice]:

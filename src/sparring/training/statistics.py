@@ -42,16 +42,17 @@ class Statistics:
     def tensors(self) -> dict[str, Tensor]:
         """What is kept so far, for a checkpoint in the middle of a tick."""
         saved = {}
-        for name, kept in self._kept.items():
-            saved[f"{name}|values"] = torch.stack(kept)
-            saved[f"{name}|steps"] = torch.tensor(self._steps[name])
+        for place, (name, kept) in enumerate(self._kept.items()):
+            # Numbered, because a file does not keep their order and a tick is written in it.
+            saved[f"{place:04}|{name}|values"] = torch.stack(kept)
+            saved[f"{place:04}|{name}|steps"] = torch.tensor(self._steps[name])
         return saved
 
     def load(self, saved: dict[str, Tensor]) -> None:
         self.clear()
-        for key, tensor in saved.items():
-            name, what = key.rsplit("|", 1)
+        for key in sorted(saved):
+            _, name, what = key.split("|")
             if what == "values":
-                self._kept[name] = list(tensor.unbind(0))
+                self._kept[name] = list(saved[key].unbind(0))
             else:
-                self._steps[name] = tensor.tolist()
+                self._steps[name] = saved[key].tolist()

@@ -72,6 +72,11 @@ def finish_move(state: State, phase: Phase, kept: list[dict[str, Tensor]]) -> No
     rate = base_rate(phase) * phase.optimizer.schedule.factor(state.progress)
     for group in optimizer.param_groups:
         group["lr"] = rate
+    # Before the norm: where both go bad in one step, the loss is what tells why.
+    for name in kept[0]:
+        parts = [part[name] for part in kept]
+        whole = sum(parts[1:], parts[0]) if parts[0].dim() == 0 else torch.cat(parts)
+        state.statistics.keep(state.step, name, whole)
     if state.step % GRADIENT_NORM_EVERY == 0:
         parameters = optimizer.param_groups[0]["params"]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
@@ -80,10 +85,6 @@ def finish_move(state: State, phase: Phase, kept: list[dict[str, Tensor]]) -> No
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     phase.after()
-    for name in kept[0]:
-        parts = [part[name] for part in kept]
-        whole = sum(parts[1:], parts[0]) if parts[0].dim() == 0 else torch.cat(parts)
-        state.statistics.keep(state.step, name, whole)
 
 
 def loss_name(phase: Phase, term: Term) -> str:

@@ -1,0 +1,61 @@
+"""Modes covered and samples near them, on samples whose answer is known."""
+
+import pytest
+import torch
+
+from helpers import toy
+from sparring.errors import InputError
+from sparring.metrics import Comparison
+from sparring.metrics.modes import modes, nearest_modes
+
+
+def answer(samples: torch.Tensor, name: str) -> tuple[float, str]:
+    estimate = modes(Comparison(samples, samples, samples, toy(name)))
+    return estimate.value, estimate.flags[0]
+
+
+def test_samples_near_some_modes() -> None:
+    ring = toy("ring")
+    assert ring.modes is not None
+    centers = ring.modes.centers
+    near = centers[:3] + torch.tensor([0.0, 0.059])  # within three standard deviations of 0.02
+    away = centers[3:6] + torch.tensor([0.0, 0.061])
+    value, flag = answer(torch.cat([near, near, away]), "ring")
+    assert value == 3
+    assert flag == "3 of 8 modes, 66.7% of samples near one"
+    index, good = nearest_modes(torch.cat([near, away]), ring)
+    assert index.tolist() == [0, 1, 2, 3, 4, 5]
+    assert good.tolist() == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize(("name", "count", "share"), [("ring", 8, 0.989), ("grid", 25, 0.989)])
+def test_real_samples_cover_all_modes(name: str, count: int, share: float) -> None:
+    """In the plane 98.9% of a Gaussian lie within three standard deviations."""
+    samples = toy(name).split("test")
+    assert answer(samples, name)[0] == count
+    _, good = nearest_modes(samples, toy(name))
+    assert good.float().mean().item() == pytest.approx(share, abs=0.004)
+
+
+def test_images_are_measured_by_their_mean_grey_level() -> None:
+    patterns = toy("patterns")
+    assert patterns.modes is not None
+    real = patterns.modes.centers
+    assert answer(real, "patterns") == (16, "16 of 16 modes, 100.0% of samples near one")
+    # 6 of 64 pixels wrong by 255 are 23.9 grey levels on average, 7 are 27.9; 25.5 is the limit.
+    for wrong, good in ((6, True), (7, False)):
+        image = real[:1].clone()
+        image.view(-1)[-wrong:] = 255
+        assert nearest_modes(image, patterns)[1].item() is good
+
+
+def test_nothing_is_covered_by_samples_far_away() -> None:
+    assert answer(torch.full((5, 2), 77.0), "grid") == (
+        0,
+        "0 of 25 modes, 0.0% of samples near one",
+    )
+
+
+def test_data_without_known_modes_are_refused() -> None:
+    with pytest.raises(InputError, match="known modes"):
+        answer(torch.zeros(5, 1), "gaussian")

@@ -57,8 +57,8 @@ def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
             )
         )
         share = (part.stop - part.start) / batch_size
-        values = {term.name: term.fn(batch).mean() * share for term in terms}
-        weighted = [values[term.name] * term.weight_at(state.samples_seen) for term in terms]
+        values = {term.name: times(term.fn(batch).mean(), share) for term in terms}
+        weighted = [times(values[t.name], t.weight_at(state.samples_seen)) for t in terms]
         loss = weighted[0] if len(weighted) == 1 else torch.stack(weighted).sum()
         loss.backward()
         named = {loss_name(phase, term): values[term.name].detach() for term in terms}
@@ -85,6 +85,11 @@ def finish_move(state: State, phase: Phase, kept: list[dict[str, Tensor]]) -> No
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     phase.after()
+
+
+def times(value: Tensor, factor: float) -> Tensor:
+    """value * factor, without an operation for a factor of 1, which is what most are."""
+    return value if factor == 1 else value * factor
 
 
 def loss_name(phase: Phase, term: Term) -> str:

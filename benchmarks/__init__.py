@@ -1,0 +1,1 @@
+"""Benchmarks of speed, quality and resumption: `python -m benchmarks.NAME [--quick]`."""

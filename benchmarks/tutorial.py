@@ -1,0 +1,158 @@
+"""The tutorials' programs, written anew: what a learner would run without this package.
+
+They do what the teaching documents' programs do, slow habits included, and nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+DCGAN_SCALE = 8, 4, 2, 1
+
+
+class PictureDataset(Dataset):
+    """Like torchvision's data sets: a PIL image for each sample, transformed on its own."""
+
+    def __init__(self, images: Tensor) -> None:
+        channels = images.shape[1]
+        self.arrays = images.squeeze(1) if channels == 1 else images.permute(0, 2, 3, 1)
+        self.mode = "L" if channels == 1 else "RGB"
+        half = (0.5,) * channels
+        self.transform = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize(half, half)]
+        )
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        picture = Image.fromarray(self.arrays[index].numpy(), mode=self.mode)
+        return self.transform(picture), 0
+
+
+def mlp_networks(latent: int = 100, pixels: int = 784) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator of the MNIST example, the latter up to a probability."""
+    widths = [latent, 256, 512, 1024]
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.LeakyReLU(0.2), nn.BatchNorm1d(after)]
+    generator = nn.Sequential(*layers, nn.Linear(1024, pixels), nn.Tanh())
+    layers = []
+    for before, after in pairwise([pixels, 512, 256]):
+        layers += [nn.Linear(before, after), nn.LeakyReLU(0.2), nn.Dropout(0.3)]
+    discriminator = nn.Sequential(nn.Flatten(), *layers, nn.Linear(256, 1), nn.Sigmoid())
+    return generator, discriminator
+
+
+def dcgan_networks(latent: int = 100, maps: int = 64, channels: int = 3) -> tuple[nn.Module, ...]:
+    """Generator and discriminator of the 64x64 DCGAN example, N(0, 0.02) weights."""
+    widths = [maps * scale for scale in DCGAN_SCALE]
+    layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
+    for place, (before, after) in enumerate(pairwise([latent, *widths])):
+        stride, padding = (2, 1) if place else (1, 0)
+        layers.append(nn.ConvTranspose2d(before, after, 4, stride, padding, bias=False))
+        layers += [nn.BatchNorm2d(after), nn.ReLU(True)]
+    layers += [nn.ConvTranspose2d(maps, channels, 4, 2, 1, bias=False), nn.Tanh()]
+    generator = nn.Sequential(*layers)
+    layers = []
+    for place, (before, after) in enumerate(pairwise([channels, *reversed(widths)])):
+        layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
+        layers += [nn.BatchNorm2d(after)] if place else []
+        layers.append(nn.LeakyReLU(0.2, inplace=True))
+    layers += [nn.Conv2d(widths[0], 1, 4, 1, 0, bias=False), nn.Sigmoid(), nn.Flatten()]
+    discriminator = nn.Sequential(*layers)
+    for network in (generator, discriminator):
+        network.apply(_dcgan_start)
+    return generator, discriminator
+
+
+def _dcgan_start(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(layer.weight, 0.0, 0.02)
+    elif isinstance(layer, nn.BatchNorm2d):
+        nn.init.normal_(layer.weight, 1.0, 0.02)
+        nn.init.zeros_(layer.bias)
+
+
+def picture_steps(
+    images: Tensor, generator: nn.Module, discriminator: nn.Module, latent: int, batch_size: int
+) -> Iterator[tuple[float, float]]:
+    """Train on uint8 images [N, C, H, W] for ever; gives both losses after each step."""
+    loader = DataLoader(PictureDataset(images), batch_size=batch_size, shuffle=True)
+    criterion = nn.BCELoss()
+    optimizer_d, optimizer_g = (
+        torch.optim.Adam(player.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        for player in (discriminator, generator)
+    )
+    shape = images.shape[1:]
+    while True:
+        for real, _ in loader:
+            ones, zeros = torch.ones(len(real), 1), torch.zeros(len(real), 1)
+            optimizer_d.zero_grad()
+            on_real = criterion(discriminator(real), ones)
+            fake = generator(torch.randn(len(real), latent)).view(-1, *shape)
+            loss_d = on_real + criterion(discriminator(fake.detach()), zeros)
+            loss_d.backward()
+            optimizer_d.step()
+            optimizer_g.zero_grad()
+            fake = generator(torch.randn(len(real), latent)).view(-1, *shape)
+            loss_g = criterion(discriminator(fake), ones)
+            loss_g.backward()
+            optimizer_g.step()
+            yield loss_d.item(), loss_g.item()
+
+
+def _relu_mlp(widths: list[int]) -> nn.Module:
+    layers: list[nn.Module] = []
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    network = nn.Sequential(*layers[:-1])
+    for weight in network.parameters():
+        if weight.dim() > 1:
+            nn.init.normal_(weight, 0, 0.02)
+    return network
+
+
+def number_networks(latent: int = 20) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator of the 1-D example."""
+    return _relu_mlp([latent, 32, 32, 1]), _relu_mlp([1, 32, 64, 32, 1])
+
+
+def number_steps(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    steps: int = 3000,
+    batch_size: int = 512,
+    latent: int = 20,
+) -> Iterator[tuple[float, float]]:
+    """The 1-D program on N(3, 2): gives both losses (D's as an average) after each step."""
+    criterion = nn.BCEWithLogitsLoss()
+    players = (discriminator, 1e-3), (generator, 5e-4)
+    optimizer_d, optimizer_g = (torch.optim.Adam(p.parameters(), lr=lr) for p, lr in players)
+    schedules = [
+        torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.001, total_iters=steps)
+        for optimizer in (optimizer_d, optimizer_g)
+    ]
+    for _ in range(steps):
+        real = torch.randn(batch_size, 1) * 2 + 3
+        fake = generator(torch.randn(batch_size, latent)).detach()
+        optimizer_d.zero_grad()
+        labels = torch.cat([torch.ones_like(real), torch.zeros_like(fake)])
+        loss_d = criterion(discriminator(torch.cat([real, fake])), labels)
+        loss_d.backward()
+        optimizer_d.step()
+        schedules[0].step()
+        optimizer_g.zero_grad()
+        logits = discriminator(generator(torch.randn(batch_size, latent)))
+        loss_g = criterion(logits, torch.ones_like(logits))
+        loss_g.backward()
+        optimizer_g.step()
+        schedules[1].step()
+        yield loss_d.item(), loss_g.item()

@@ -1,1 +1,32 @@
-"""Puts this folder on the path, for `helpers`."""
+"""What several test files start from; this folder is on the path, for `helpers`."""
+
+from pathlib import Path
+
+import pytest
+
+import sparring
+from helpers import QUICK, THIN, Answer, Command
+from sparring import cli
+
+
+@pytest.fixture(scope="session")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of the default recipe."""
+    folder = tmp_path_factory.mktemp("digits") / "run"
+    return sparring.train(out=folder, overrides=QUICK | THIN).path
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """A command line in this process: quicker than `in_a_shell`."""
+
+    def run(*words: str) -> Answer:
+        monkeypatch.setattr("sys.argv", ["sparring", *words])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        code = end.value.code
+        assert isinstance(code, int)
+        return Answer(code, *capfd.readouterr())
+
+    return run

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -137,3 +137,27 @@ def start(*words: str, folder: Path | None = None) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "sparring.cli", *words]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=folder)
+
+
+class Answer(NamedTuple):
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def value(self) -> Any:
+        """The one JSON value on stdout."""
+        assert self.stdout.endswith("\n")
+        assert self.stdout.count("\n") == 1
+        return json.loads(self.stdout)
+
+
+def in_a_shell(*words: str, folder: Path | None = None) -> Answer:
+    """A command in a process of its own, as a user runs it."""
+    process = start(*words, folder=folder)
+    stdout, stderr = process.communicate(timeout=120)
+    assert "Traceback" not in stderr
+    return Answer(process.returncode, stdout, stderr)
+
+
+Command = Callable[..., Answer]

@@ -109,9 +109,9 @@ def train(
     if found:
         _check_same(found, chosen, dataset, allow_changes)
     else:
-        folder.create()
         if init:
             _start_from(state, init)
+        folder.create()
     session = Session(folder, state, dataset)
     if found:
         session.resume(found)

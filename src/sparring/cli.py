@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 
@@ -29,6 +28,8 @@ app.add_typer(data, name="data")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 stderr = Console(stderr=True, highlight=False)
+# Newer versions of Typer carry a copy of click, whose exceptions are not those of the package.
+ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
 def main() -> None:
@@ -36,11 +37,11 @@ def main() -> None:
     as_json = "--json" in sys.argv[1:]
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         code = stop.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         code = _fail({"code": "interrupted", "message": "interrupted", "hint": ""}, 130, as_json)
-    except click.ClickException as error:
+    except ClickException as error:
         record = {"code": "input", "message": error.format_message(), "hint": "see --help"}
         code = _fail(record, 2, as_json)
     except SparringError as error:

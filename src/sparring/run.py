@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +107,16 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"`{path}` cannot be written: {error.strerror}", "check the disk and its permissions"
-        ) from None
+        with suppress(OSError):
+            temporary.unlink()
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: Path, error: OSError) -> InputError:
+    """The error in the user's words."""
+    return InputError(
+        f"`{path}` cannot be written: {error.strerror}", "check the disk and its permissions"
+    )
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from sparring import api
 from sparring.errors import InputError
 from sparring.report import image_grid, samples_picture, save_png
+from sparring.run import cannot_write, write_bytes
 
 MOST_IN_A_GRID = 2500
 
@@ -32,13 +34,12 @@ def write_samples(
     elif interpolate:
         raise InputError("--interpolate makes one picture", "end --out in .png")
     elif out.suffix == ".npz":
-        parts = list(api.stream(run, count, seed))
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = out.with_name(f".{out.name}.tmp.npz")
+        samples = torch.cat(list(api.stream(run, count, seed)))
         # Labels of -1 say that the generator knows no classes.
         labels = np.full(count, -1, dtype=np.int64)
-        np.savez_compressed(temporary, samples=torch.cat(parts).numpy(), labels=labels)
-        temporary.replace(out)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, samples=samples.numpy(), labels=labels)
+        write_bytes(out, buffer.getvalue())
     elif out.suffix:
         raise InputError(f"cannot write samples as `{out.suffix}`", "use .png, .npz or a folder")
     else:
@@ -48,7 +49,10 @@ def write_samples(
 
 
 def _write_folder(run: Path, out: Path, count: int, seed: int) -> None:
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(out, error) from None
     for part in api.stream(run, count, seed):
         if part.dtype != torch.uint8:
             raise InputError("this generator makes vectors, not pictures", "end --out in .npz")

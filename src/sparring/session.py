@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from rich.console import Console
+
 from sparring.data import Dataset
 from sparring.errors import Interrupted, StoppedByFinding
 from sparring.games import generate, latents_of
@@ -85,6 +87,10 @@ class Session:
 
     def finish(self) -> dict[str, Any]:
         """Score the best checkpoint on the test split; write model, pictures, report, summary."""
+        with Console(stderr=True).status("scoring the best checkpoint, writing the report"):
+            return self._finish()
+
+    def _finish(self) -> dict[str, Any]:
         state, recipe = self.state, self.state.recipe
         self.evaluation.finish(state)
         best = checkpoint.read(self.folder.checkpoints / checkpoint.BEST)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import Progress
 
 from sparring import api
 from sparring.errors import InputError
@@ -34,7 +37,7 @@ def write_samples(
     elif interpolate:
         raise InputError("--interpolate makes one picture", "end --out in .png")
     elif out.suffix == ".npz":
-        samples = torch.cat(list(api.stream(run, count, seed)))
+        samples = torch.cat(list(shown(api.stream(run, count, seed), count)))
         # Labels of -1 say that the generator knows no classes.
         labels = np.full(count, -1, dtype=np.int64)
         buffer = io.BytesIO()
@@ -48,12 +51,21 @@ def write_samples(
     return {"path": str(out), "count": count, "seconds": seconds}
 
 
+def shown(parts: Iterator[torch.Tensor], count: int) -> Iterator[torch.Tensor]:
+    """The parts, with a progress bar and the time left on stderr."""
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sampling", total=count)
+        for part in parts:
+            yield part
+            bar.advance(task, len(part))
+
+
 def _write_folder(run: Path, out: Path, count: int, seed: int) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(out, error) from None
-    for part in api.stream(run, count, seed):
+    for part in shown(api.stream(run, count, seed), count):
         if part.dtype != torch.uint8:
             raise InputError("this generator makes vectors, not pictures", "end --out in .npz")
         for sample in part:

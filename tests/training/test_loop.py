@@ -13,7 +13,7 @@ from sparring.objectives import Term
 from sparring.observers import Referee
 from sparring.recipe import Precision
 from sparring.training.loop import Tick, collect, train
-from sparring.training.precision import autocasts, choose_device
+from sparring.training.precision import Contexts, choose_device
 from sparring.training.state import State
 from sparring.training.statistics import Statistics
 from sparring.training.step import run_step
@@ -145,16 +145,17 @@ def test_without_a_gpu_the_cpu_is_chosen() -> None:
 
 
 def test_precision_follows_each_players_role() -> None:
-    usual, differentiated = autocasts(Precision(generator="bf16", discriminator="fp32"), CPU)
+    contexts = Contexts(Precision(generator="bf16", discriminator="fp32"), CPU)
     layer, x = nn.Linear(2, 2), torch.ones(1, 2)
     expected = {"generator_ab": torch.bfloat16, "generator": torch.bfloat16, D: torch.float32}
     for player, dtype in expected.items():
-        for context in (usual, differentiated):
-            with context(player):
+        for context in (contexts.usual, contexts.differentiated):
+            with contexts.move(), context(player):
                 assert layer(x).dtype == dtype
-    usual, differentiated = autocasts(Precision(generator="fp32", discriminator="bf16"), CPU)
-    for context, dtype in ((usual, torch.bfloat16), (differentiated, torch.float32)):
-        with context("discriminator_a"):
+    contexts = Contexts(Precision(generator="fp32", discriminator="bf16"), CPU)
+    expected = ((contexts.usual, torch.bfloat16), (contexts.differentiated, torch.float32))
+    for context, dtype in expected:
+        with contexts.move(), context("discriminator_a"):
             assert layer(x).dtype == dtype
 
 

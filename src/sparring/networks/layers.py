@@ -69,6 +69,8 @@ def keyed_noise(draw: torch.Generator, batch_size: int, part: slice, views: int 
         words = -(-views * batch_size * per_sample // 4)  # four int16 from each int64
         bits = torch.empty(words, dtype=torch.int64).random_(-(2**63), None, generator=draw)
         whole = bits.view(torch.int16)[: views * batch_size * per_sample]
+        if part == slice(0, batch_size):
+            return whole.view(shape)
         return whole.view(views, batch_size, *shape[1:])[:, part].reshape(shape)
 
     return noise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,8 +9,6 @@ import torch
 
 from sparring.errors import InputError
 from sparring.recipe import Precision
-
-Autocast = Callable[[str], AbstractContextManager[Any]]
 
 
 def choose_device(name: str) -> torch.device:
@@ -39,25 +36,34 @@ def has_native_bf16(device: torch.device) -> bool:
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
-def autocasts(precision: Precision, device: torch.device) -> tuple[Autocast, Autocast]:
-    """Each player's forward context by name, and the same for moves that differentiate inputs.
+class Contexts:
+    """The contexts that forward passes run in.
 
-    In the second one the discriminator stays in fp32: gradients of gradients lose too much in 16
-    bits. A player that the recipe does not name (a second generator) follows its role's prefix.
+    A player that the recipe does not name (a second generator) follows its role's prefix.
     """
-    native = has_native_bf16(device)
 
-    def wants_bf16(player: str) -> bool:
-        role = "discriminator" if player.startswith("discriminator") else "generator"
-        name = getattr(precision, role)
-        return name == "bf16" or (name == "auto" and native)
+    def __init__(self, precision: Precision, device: torch.device) -> None:
+        self.device = device.type
+        native = has_native_bf16(device)
+        self.bf16 = {
+            role: name == "bf16" or (name == "auto" and native)
+            for role, name in precision.model_dump().items()
+        }
 
-    def usual(player: str) -> AbstractContextManager[Any]:
-        if wants_bf16(player):
-            return torch.autocast(device.type, torch.bfloat16)
+    def usual(self, player: str) -> AbstractContextManager[Any]:
+        """A player's own precision."""
+        if self.bf16["discriminator" if player.startswith("discriminator") else "generator"]:
+            return torch.autocast(self.device, torch.bfloat16)
         return nullcontext()
 
-    def differentiated(player: str) -> AbstractContextManager[Any]:
-        return nullcontext() if player.startswith("discriminator") else usual(player)
+    def differentiated(self, player: str) -> AbstractContextManager[Any]:
+        """For moves that differentiate inputs: gradients of gradients lose too much in 16 bits,
+        so that the discriminator stays in fp32."""
+        return nullcontext() if player.startswith("discriminator") else self.usual(player)
 
-    return usual, differentiated
+    def move(self) -> AbstractContextManager[Any]:
+        """Around the forward passes of a move: weights that several of them use are cast once,
+        since autocast forgets its casts only when the outermost context ends."""
+        if any(self.bf16.values()):
+            return torch.autocast(self.device, enabled=False)
+        return nullcontext()

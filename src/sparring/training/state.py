@@ -10,7 +10,7 @@ from sparring.networks.layers import uses_batch_statistics
 from sparring.recipe import Recipe
 from sparring.training.ema import EMA
 from sparring.training.optim import make_optimizer
-from sparring.training.precision import autocasts
+from sparring.training.precision import Contexts
 from sparring.training.statistics import Statistics
 
 
@@ -29,7 +29,7 @@ class State:
         self.ema = {name: EMA(game.players[name], recipe.ema) for name in game.averaged}
         self.statistics = Statistics()
         self.step = 0
-        self.autocasts = autocasts(recipe.precision, device)
+        self.contexts = Contexts(recipe.precision, device)
         self.reals_per_step = sum(phase.repeats for phase in game.phases if phase.reads_real)
         self.parts = _parts(recipe)
         self.warnings = self._check_micro_batches()

@@ -37,28 +37,28 @@ def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
         return
     batch_size = state.recipe.batch_size
     differentiates = frozenset().union(*(term.differentiates for term in terms))
-    usual, differentiated = state.autocasts
+    contexts = state.contexts
     kept: list[dict[str, Tensor]] = []
     let_learn(state, phase)
     for part in state.parts:
-        batch = state.game.batch(
-            Move(
-                seed=state.recipe.seed,
-                step=state.step,
-                samples_seen=state.samples_seen,
-                phase=phase.name,
-                repeat=repeat,
-                position=position,
-                batch_size=batch_size,
-                part=part,
-                learning=frozenset(phase.players),
-                differentiates=differentiates,
-                autocast=differentiated if differentiates else usual,
-            )
+        move = Move(
+            seed=state.recipe.seed,
+            step=state.step,
+            samples_seen=state.samples_seen,
+            phase=phase.name,
+            repeat=repeat,
+            position=position,
+            batch_size=batch_size,
+            part=part,
+            learning=frozenset(phase.players),
+            differentiates=differentiates,
+            autocast=contexts.differentiated if differentiates else contexts.usual,
         )
+        batch = state.game.batch(move)
         share = (part.stop - part.start) / batch_size
-        values = {term.name: term.fn(batch).mean() * share for term in terms}
-        weighted = [values[term.name] * term.weight_at(state.samples_seen) for term in terms]
+        with contexts.move():
+            values = {term.name: times(term.fn(batch).mean(), share) for term in terms}
+            weighted = [times(values[t.name], t.weight_at(state.samples_seen)) for t in terms]
         loss = weighted[0] if len(weighted) == 1 else torch.stack(weighted).sum()
         loss.backward()
         named = {loss_name(phase, term): values[term.name].detach() for term in terms}
@@ -85,6 +85,11 @@ def finish_move(state: State, phase: Phase, kept: list[dict[str, Tensor]]) -> No
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     phase.after()
+
+
+def times(value: Tensor, factor: float) -> Tensor:
+    """value * factor, without an operation for a factor of 1, which is what most are."""
+    return value if factor == 1 else value * factor
 
 
 def loss_name(phase: Phase, term: Term) -> str:

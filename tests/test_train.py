@@ -264,7 +264,7 @@ def test_a_recipe_object_can_be_overridden_like_any_other(tmp_path: Path) -> Non
     assert recipe.seed == 0  # the caller's own is left alone
 
 
-@pytest.mark.parametrize("shape", [(1, 12, 12), (3, 8, 8), (2,)])
+@pytest.mark.parametrize("shape", [(1, 12, 12), (3, 8, 8), (1, 3, 3), (2,)])
 def test_the_smallest_archive_trains_to_the_end(tmp_path: Path, shape: tuple[int, ...]) -> None:
     """Ten samples are few but no reason to fail when they are scored."""
     draw = np.random.default_rng(0)
@@ -274,6 +274,8 @@ def test_the_smallest_archive_trains_to_the_end(tmp_path: Path, shape: tuple[int
     metrics = {"evaluation": QUICK["evaluation"] | {"metrics": ["kid", "fid"]}}
     name = "digits" if len(shape) == 3 else "ring"
     changes = QUICK | metrics | (THIN if len(shape) == 3 else {})
+    if shape[-1] == 3:  # too small for convolutions
+        changes = QUICK | metrics | {"generator.name": "mlp", "discriminator.name": "mlp"}
     run = sparring.train(name, str(tmp_path / "few.npz"), tmp_path / "run", changes)
     assert run.summary["best"]["metrics"]["kid"]["samples_real"] == 2
     assert run.sample(2).shape == (2, *shape)

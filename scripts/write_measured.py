@@ -1,6 +1,6 @@
 """Write docs/measured.md from the files in benchmarks/results, so that no figure is typed by hand.
 
-    python scripts/write_measured.py
+python scripts/write_measured.py
 """
 
 from __future__ import annotations

@@ -108,6 +108,13 @@ def test_nan_ends_with_code_3(folder: Path, command: Command) -> None:
     assert "lr" in answer.value["error"]["hint"]
 
 
+def test_what_one_should_know_before_is_said_on_stderr(folder: Path, command: Command) -> None:
+    words = ["micro_batch=8", "generator.normalization=batch", "--out", str(folder / "warned")]
+    answer = command("train", "ring", *words_of(QUICK | {"steps": 1}), *words, "--json")
+    assert answer.value["steps"] == 1
+    assert answer.stderr.startswith("warning: generator: batch statistics are taken over micro")
+
+
 def test_time_ends_with_code_0(folder: Path, command: Command) -> None:
     words = [*words_of(QUICK | {"steps": 10**9}), "--time", "0.3", "--out", str(folder / "time")]
     answer = command("train", "ring", *words, "--json")

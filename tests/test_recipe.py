@@ -160,7 +160,7 @@ def test_overrides_from_python_are_a_mapping() -> None:
         ("seed=-1", "seed=-1", "seed=VALUE"),
         ("seed=9007199254740992", "seed=9007199254740992", "seed=VALUE"),
         ("data.channels=2", "data.channels=2", "data.channels=VALUE"),
-        ("data.size=2", "data.size=2", "data.size=VALUE"),
+        ("data.size=0", "data.size=0", "data.size=VALUE"),
         ("loss.smoothing=0.6", "loss.smoothing.real=0.6", "loss.smoothing.real=VALUE"),
         ("latent.prior=cauchy", "latent.prior='cauchy'", "latent.prior=VALUE"),
         ("penalties.0.every=0", "penalties.0.every=0", "penalties.0.every=VALUE"),

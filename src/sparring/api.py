@@ -14,7 +14,7 @@ from sparring.data import Dataset, open_data, read_samples
 from sparring.errors import InputError
 from sparring.games import GAMES, generate, latents_of
 from sparring.lookup import find
-from sparring.metrics import Scorer
+from sparring.metrics import Scorer, check_metrics
 from sparring.model import Model, read_model
 from sparring.objectives import Loss, Term
 from sparring.recipe import Data, Recipe, differences
@@ -100,6 +100,7 @@ def train(
         chosen.data = chosen.data.model_copy(
             update={"size": dataset.shape[1], "channels": dataset.shape[0]}
         )
+    check_metrics(chosen.evaluation.metrics, chosen.evaluation.features, dataset)
     device = choose_device(chosen.device)
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)

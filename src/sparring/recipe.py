@@ -53,7 +53,7 @@ class Data(Section):
     """Which samples: a name of `sparring data list` or a path; size and channels None = as is."""
 
     name: str = "mnist5k"
-    size: Annotated[int, Field(ge=4, le=1024)] | None = None
+    size: Positive | None = None
     channels: Literal[1, 3] | None = None
     mean: float | None = None  # of `gaussian`
     std: Annotated[float, Field(gt=0)] | None = None  # of `gaussian`, and of each mode

@@ -98,9 +98,10 @@ def test_a_micro_batch_is_a_slice_of_the_whole_batch_with_its_dropout() -> None:
         game.players[D].train()
 
 
-def test_real_and_fake_samples_meet_different_dropout() -> None:
+@pytest.mark.parametrize("differentiates", [frozenset(), frozenset({"real"})])
+def test_real_and_fake_samples_meet_different_dropout(differentiates: frozenset[str]) -> None:
     game = small_game(discriminator=MLPDiscriminator((2,), [64], dropout=0.5))
-    batch = a_batch(game)
+    batch = a_batch(game, differentiates=differentiates)
     batch.__dict__["fake"] = batch.real  # the same samples on both sides
     assert not torch.allclose(batch.on_real.logits, batch.on_fake.logits)
 

@@ -16,7 +16,7 @@ from sparring.metrics.kid import kid
 from sparring.metrics.modes import modes
 from sparring.metrics.record import Comparison, Estimate, Record
 
-__all__ = ["METRICS", "Comparison", "Estimate", "Record", "Scorer"]
+__all__ = ["METRICS", "Comparison", "Estimate", "Record", "Scorer", "check_metrics"]
 
 
 class Metric(NamedTuple):
@@ -24,13 +24,26 @@ class Metric(NamedTuple):
 
     function: Callable[[Comparison], Estimate]
     higher_is_better: bool = False
+    needs_modes: bool = False
 
 
 METRICS: dict[str, Metric] = {
     "fid": Metric(fid),
     "kid": Metric(kid),
-    "modes": Metric(modes, higher_is_better=True),
+    "modes": Metric(modes, higher_is_better=True, needs_modes=True),
 }
+
+
+def check_metrics(names: Sequence[str], features: str, dataset: Dataset) -> None:
+    """Raise InputError for a metric or features that do not suit the data, before they are due."""
+    for name in names:
+        metric = find(METRICS, name, "evaluation.metrics")
+        if metric.needs_modes and dataset.modes is None:
+            raise InputError(
+                f"metric `{name}` needs data with known modes",
+                "leave it out of evaluation.metrics, or train on ring, grid or patterns",
+            )
+    find_extractor(features, dataset.shape)
 
 
 class Scorer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from sparring.errors import InputError
 from sparring.games import Game
@@ -32,6 +33,7 @@ class State:
         self.contexts = Contexts(recipe.precision, device)
         self.reals_per_step = sum(phase.repeats for phase in game.phases if phase.reads_real)
         self.parts = _parts(recipe)
+        self._check_smallest_batch()
         self.warnings = self._check_micro_batches()
 
     @property
@@ -43,6 +45,16 @@ class State:
     def progress(self) -> float:
         """The share of the run that is done, 0 to 1."""
         return self.step / self.recipe.steps
+
+    def _check_smallest_batch(self) -> None:
+        """Refuse batches of one sample where a network takes their variance."""
+        smallest = min(part.stop - part.start for part in self.parts)
+        for name, player in self.game.players.items():
+            if smallest == 1 and any(isinstance(m, nn.BatchNorm1d) for m in player.modules()):
+                raise InputError(
+                    f"{name}: batch normalization cannot learn from a batch of 1",
+                    "choose batch_size and micro_batch so that 2 or more samples go together",
+                )
 
     def _check_micro_batches(self) -> list[str]:
         """Refuse micro-batches where a term couples samples; warn where a network does."""

@@ -265,7 +265,7 @@ def test_nan_ends_a_run_and_the_last_good_checkpoint_remains(tmp_path: Path) -> 
     (finding,) = findings["findings"]
     assert (finding["code"], finding["severity"], finding["step"]) == ("nonfinite", "fatal", 9)
     # Without the trap it goes on from there.
-    assert resumed(out).summary["steps"] == 12
+    assert sparring.train(out=out, resume=True, allow_changes=True).summary["steps"] == 12
 
 
 def test_nan_between_two_ticks_is_not_saved_when_the_time_is_up(tmp_path: Path) -> None:
@@ -287,3 +287,17 @@ def test_time_ends_a_run_as_if_it_were_finished(tmp_path: Path, seconds: float) 
     assert run.folder.report.is_file()
     longer = resumed(run.path, time_limit=0.3)
     assert longer.summary["steps"] > summary["steps"]
+
+
+def test_what_came_from_code_must_be_given_again(tmp_path: Path) -> None:
+    drift = Term("drift", lambda batch: batch.on_real.logits.square(), 0.01)
+    folder = tmp_path / "run"
+    sparring.train("gaussian", out=folder, overrides=QUICK, penalties=[drift])
+    with pytest.raises(InputError, match=r"custom.*drift"):
+        sparring.train(out=folder, resume=True)
+    sparring.train(out=folder, resume=True, penalties=[drift])
+
+
+def test_resume_and_init_exclude_each_other(folder: Path) -> None:
+    with pytest.raises(InputError, match="--init starts a run"):
+        sparring.train(out=folder, resume=True, init=folder)

@@ -86,6 +86,8 @@ def train(
     generator come from code in the same way. `time_limit` is in seconds of wall clock.
     """
     found = None
+    if resume and init:
+        raise InputError("--init starts a run, --resume goes on with one", "give only one of them")
     if resume:
         folder, found = _to_resume(out)
     else:
@@ -95,6 +97,7 @@ def train(
             folder.create()  # says what to do
     own = {"generator.name": generator, "discriminator.name": discriminator}
     chosen = _choose(recipe, overrides, data, folder if resume else None, own)
+    chosen.custom = [*(["loss"] if loss else []), *(term.name for term in (*penalties, *terms))]
     dataset = data if isinstance(data, Dataset) else open_data(chosen.data)
     if dataset.is_images:
         chosen.data = chosen.data.model_copy(

@@ -183,6 +183,7 @@ class Recipe(Section):
     ema: Ema = Ema()
     evaluation: Evaluation = Evaluation()
     tick: Positive = 100  # steps between two lines of the history
+    custom: list[str] = []  # what came from code: a resumed run must be given the same
     snapshots: Positive = 40  # pictures over the whole run
     checkpoint_seconds: Annotated[float, Field(ge=0)] = 15.0
 

@@ -35,7 +35,7 @@ def _check(shape: tuple[int, ...]) -> int:
 def doublings(size: int) -> tuple[int, int]:
     """(base, k): the generator starts at base x base pixels and doubles k times.
 
-    An exact base of 3 to 15 is taken where there is one (28 = 7·4, 64 = 4·16); other sizes, like
+    An exact base of 4 to 15 is taken where there is one (28 = 7·4, 64 = 4·16); other sizes, like
     100, are made a little larger (112 = 7·16) and cropped.
     """
     for k in range(6, 0, -1):

@@ -72,18 +72,13 @@ def image_grid(
 
 
 def vector_limits(samples: torch.Tensor, margin: float = 0.25) -> Limits:
-    """The range of the first one or two dimensions of samples [N, D], widened by a margin.
-
-    A range is at least a fifth of the other one: axes of equal scale would be a mere line.
-    """
-    values = _finite(samples)[:, :2]
-    if len(values) == 0:
-        return ((-1.25, 1.25),) * values.shape[1]
-    low, high = values.min(axis=0), values.max(axis=0)
-    span = np.maximum(high - low, (high - low).max() / 5)
-    reach = np.where(span > 0, span * (0.5 + margin), 1.0)
-    middle = (low + high) / 2
-    return tuple((float(a), float(b)) for a, b in zip(middle - reach, middle + reach, strict=True))
+    """The range of the first one or two dimensions of samples [N, D], widened by a margin."""
+    limits = []
+    for values in _finite(samples)[:, :2].T:
+        low, high = (float(values.min()), float(values.max())) if len(values) else (-1.0, 1.0)
+        room = margin * (high - low) or 1.0
+        limits.append((low - room, high + room))
+    return tuple(limits)
 
 
 def vector_picture(

@@ -10,7 +10,7 @@ from sparring.objectives import Term
 from sparring.training.optim import base_rate
 from sparring.training.state import State
 
-GRADIENT_NORM_EVERY = 8  # steps; the norm costs a pass over all weights
+GRADIENT_NORM_EVERY = 32  # steps; the norm costs a pass over all weights
 
 
 def run_step(state: State) -> None:

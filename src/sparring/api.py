@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from sparring.data import Dataset, open_data, read_samples
 from sparring.errors import InputError
-from sparring.games import GAMES, generate, latents_of
+from sparring.games import GAMES, generate, latents_of, walk
 from sparring.lookup import find
 from sparring.metrics import Scorer, check_metrics
 from sparring.model import Model, read_model
@@ -143,7 +142,11 @@ def sample(
     one seed to the next.
     """
     model = _model(path, generator)
-    z = _walk(model, count, seed) if interpolate else latents_of(model.latent, _seeds(seed, count))
+    seeds = _seeds(seed, count)
+    if interpolate:
+        z = walk(model.latent, seed, rows=-(-count // 8))[:count]
+    else:
+        z = latents_of(model.latent, seeds)
     return generate(model.generator, z, model.is_images)
 
 
@@ -271,17 +274,3 @@ def _seeds(seed: int, count: int) -> range:
     if not 0 <= seed < 2**53:
         raise InputError(f"seed={seed} is out of range", "choose from 0 to 2^53 - 1")
     return range(seed, seed + count)
-
-
-def _walk(model: Model, count: int, seed: int) -> Tensor:
-    """Latents of rows of 8 that walk from each seed to the next along the arc between them."""
-    rows = -(-count // 8)
-    ends = latents_of(model.latent, _seeds(seed, rows + 1))
-    start, end = ends[:-1, None], ends[1:, None]
-    share = torch.linspace(0, 1, 8)[None, :, None]
-    if model.latent.prior == "uniform":
-        return torch.lerp(start, end, share).flatten(0, 1)[:count]
-    cosine = nn.functional.cosine_similarity(start, end, dim=-1)[..., None].clamp(-0.999, 0.999)
-    angle = cosine.acos()
-    walk = (((1 - share) * angle).sin() * start + (share * angle).sin() * end) / angle.sin()
-    return walk.flatten(0, 1)[:count]

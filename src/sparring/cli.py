@@ -184,7 +184,7 @@ def evaluate(
 
 @app.command()
 def report(run: Annotated[Path, typer.Argument()], as_json: Json = False) -> None:
-    """Rebuild report.html of a run."""
+    """Rebuild report.html and the pictures of a run."""
     from sparring.report import write_report
 
     path = write_report(run)

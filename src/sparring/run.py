@@ -20,6 +20,7 @@ class RunFolder:
         self.recipe = self.path / "recipe.yaml"
         self.history = self.path / "history.jsonl"
         self.samples = self.path / "samples"
+        self.pictures = self.path / "pictures"
         self.evolution = self.path / "evolution.gif"
         self.checkpoints = self.path / "checkpoints"
         self.model = self.path / "model"

@@ -19,7 +19,7 @@ from sparring.games import generate, latents_of
 from sparring.metrics import Scorer
 from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
-from sparring.report import write_gif, write_report
+from sparring.report import write_report
 from sparring.run import RunFolder, write_json
 from sparring.training import checkpoint
 from sparring.training.loop import Observer, Tick, train
@@ -109,9 +109,7 @@ class Session:
         summary = self._summary(score, metrics)
         write_json(self.folder.summary, summary)
         self._write_findings()
-        frames = sorted(self.folder.samples.glob("*.png"), key=lambda path: int(path.stem))
-        write_gif(frames, self.folder.evolution)
-        write_report(self.folder.path)
+        write_report(self.folder.path, self.dataset, state.game)
         return summary
 
     def _final_metrics(self, generator: Any) -> dict[str, dict[str, Any]]:

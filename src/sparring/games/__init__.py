@@ -2,6 +2,7 @@
 
 from sparring.games.latent import LatentGame, generate, latent_game, latents_of
 from sparring.games.phase import Batch, Game, Judgement, Move, Phase
+from sparring.games.walk import walk
 
 GAMES = {"latent": latent_game}
 
@@ -15,4 +16,5 @@ __all__ = [
     "Phase",
     "generate",
     "latents_of",
+    "walk",
 ]

@@ -9,9 +9,9 @@ import torch
 
 from sparring.data import Dataset
 from sparring.errors import StoppedByFinding
-from sparring.games import generate, latents_of
+from sparring.games import LatentGame, generate, latents_of
 from sparring.referee import FINDINGS, Finding
-from sparring.report import samples_picture, save_png
+from sparring.report import Judge, judge_of, samples_picture, save_png
 from sparring.run import RunFolder, line
 from sparring.training import checkpoint
 from sparring.training.loop import Tick
@@ -77,8 +77,15 @@ class Snapshots:
         name = state.game.averaged[0]
         fake = generate(state.ema[name].module, self._z, self.dataset.is_images)
         title = f"step {tick.step:,} · {tick.samples_seen:,} samples seen"
-        picture = samples_picture(fake, self.backdrop, title)
+        picture = samples_picture(fake, self.backdrop, title, judge=self._judge(state, fake))
         save_png(picture, self.folder.samples / f"{tick.step}.png")
+
+    def _judge(self, state: State, fake: torch.Tensor) -> Judge | None:
+        """The discriminator now, where it can be drawn: on a line or in the plane."""
+        game = state.game
+        if self.backdrop is None or fake.shape[1] > 2 or not isinstance(game, LatentGame):
+            return None
+        return judge_of(game.players["discriminator"], game.loss, self.backdrop, fake)
 
 
 class Checkpoints:

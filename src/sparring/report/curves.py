@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sparring.report import pictures as look
+from sparring.report import look
 from sparring.run import write_bytes
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ DIRECTIONS |= dict.fromkeys(("fid", "kid", "lpips", "ppl", "wasserstein", "momen
 LEFT, RIGHT, TITLE, BOTTOM = 0.58, 1.12, 0.8, 0.62  # inches around the panels
 SMOOTHED_FROM, MOST_POINTS = 60, 1200  # ticks of one line
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+RASTER = 180  # dots an inch of what an SVG holds as pixels
 # A page may redefine these in the dark; elsewhere the literal colour holds.
 VARIABLES = {look.INK: "ink", look.MUTED: "muted", look.RULE: "rule", look.BLUE: "blue"}
+VARIABLES[look.VERMILION] = "vermilion"
 _RC_LOCK = threading.Lock()  # rc_context swaps settings that all threads share
 
 
@@ -108,9 +110,10 @@ def figure_svg(figure: Figure, label: str = "") -> str:
     import matplotlib
 
     buffer = io.StringIO()
-    salt = f"sparring-{figure.get_figwidth():g}"  # ids must differ between the figures of a page
+    # Ids must differ between the figures of a page.
+    salt = f"sparring-{figure.get_figwidth():g}-{label}"
     with _RC_LOCK, matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
-        figure.savefig(buffer, format="svg", transparent=True)
+        figure.savefig(buffer, format="svg", transparent=True, dpi=RASTER)
     width, height = 72 * figure.get_size_inches()
     opening = '<svg xmlns="http://www.w3.org/2000/svg" role="img" style="stroke-linejoin: round"'
     opening += f' aria-label="{html.escape(label)}" viewBox="0 0 {width:g} {height:g}">'
@@ -165,9 +168,9 @@ def _keys(history: History, group: str) -> list[str]:
 
 
 def _phases(history: History, group: str) -> list[Line]:
-    """A line for each player's phase; discriminators are blue, generators orange."""
-    families = {"g": [look.VERMILION, look.ORANGE], "d": [look.BLUE, look.SKY]}
-    others = [look.GREEN, look.PURPLE, look.MUTED]
+    """A line for each player's phase; discriminators are dark, generators as their samples."""
+    families = {"g": [look.GENERATOR, look.ORANGE], "d": [look.DISCRIMINATOR, look.MUTED]}
+    others = [look.GREEN, look.PURPLE, look.SKY]
     lines = []
     for key in _keys(history, group):
         name = key.partition("/")[2]
@@ -178,8 +181,8 @@ def _phases(history: History, group: str) -> list[Line]:
 
 def _real_and_fake(history: History, group: str) -> list[Line]:
     """The lines GROUP/real and GROUP/fake, as far as they exist."""
-    real = _line(history, f"{group}/real", "real", look.GREEN)
-    return real + _line(history, f"{group}/fake", "generated", look.VERMILION)
+    real = _line(history, f"{group}/real", "real", look.REAL)
+    return real + _line(history, f"{group}/fake", "generated", look.FAKE)
 
 
 def _line(history: History, key: str, label: str, color: str) -> list[Line]:

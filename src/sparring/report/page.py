@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from PIL import Image
 
-from sparring.report.curves import curves_figure, figure_svg, metric_title
-from sparring.report.evolution import evenly
+from sparring.data import Dataset
+from sparring.games import Game
+from sparring.report.curves import curves_figure, figure_png, figure_svg, metric_title
+from sparring.report.embed import Snapshot, embed, film, snapshots
+from sparring.report.evolution import write_gif
+from sparring.report.gallery import gallery
+from sparring.report.pictures import save_png
+from sparring.report.scene import Scene, read_scene
 from sparring.run import RunFolder, open_run, write_text
 
 Record = dict[str, Any]
 
-MOST_SNAPSHOTS = 40
-SNAPSHOTS_BYTES, PICTURE_BYTES = 1_500_000, 150_000  # all of the slider; one picture above it
-SHRINKING = [(1_000, 85), (640, 70), (480, 50), (320, 30)]  # widest pixels and WebP quality
 WIDE, NARROW = 9.0, 4.3  # inches of the curves on a screen and on a telephone
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """A picture of samples in the run folder, and the step it was taken at."""
+def write_report(folder: Path, dataset: Dataset | None = None, game: Game | None = None) -> Path:
+    """Write report.html, pictures/ and evolution.gif into a run folder; returns the page's path.
 
-    step: int
-    path: Path
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A snapshot ready for the page: a data URI and its size in pixels."""
-
-    step: int
-    uri: str
-    width: int
-    height: int
-
-
-def write_report(folder: Path) -> Path:
-    """Write report.html into a run folder and return its path.
-
-    Only recipe.yaml has to be there, InputError if it is not; what cannot be read is left out,
-    and the page says so.
+    dataset, game: those of the run where they are at hand; else both are made again from the
+    recipe and the checkpoint. Only recipe.yaml has to be there, InputError if it is not; what
+    cannot be read is left out, and the page says so.
     """
     import jinja2
 
     run = open_run(folder)
+    notes: list[str] = []
+    scene = read_scene(run, notes, dataset, game)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sparring.report", "."),
         autoescape=True,
@@ -61,7 +46,7 @@ def write_report(folder: Path) -> Path:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "words": words, "title": metric_title}
-    page = environment.get_template("report.html.j2").render(_contents(run))
+    page = environment.get_template("report.html.j2").render(_contents(run, scene, notes))
     write_text(run.report, page)
     return run.report
 
@@ -96,9 +81,9 @@ def words(value: Any) -> str:
     return number(value)
 
 
-def _contents(run: RunFolder) -> Record:
+def _contents(run: RunFolder, scene: Scene | None, notes: list[str]) -> Record:
     """Everything the template shows."""
-    name, notes = run.path.resolve().name, list[str]()
+    name = run.path.resolve().name
     recipe_text = run.recipe.read_text(encoding="utf-8", errors="replace")
     recipe = _parsed(recipe_text, notes)
     history = _history(run.history, notes)
@@ -106,7 +91,8 @@ def _contents(run: RunFolder) -> Record:
     measured = _json(run.metrics, notes)
     referee = _json(run.findings, notes)
     best = _best(summary, measured)
-    pictures = _pictures(run.samples, best, notes)
+    shots = snapshots(run.samples)
+    write_gif([shot.path for shot in shots], run.evolution)
     data = recipe.get("data")
     return {
         "recipe_name": summary.get("recipe") or recipe.get("name") or name,
@@ -119,10 +105,12 @@ def _contents(run: RunFolder) -> Record:
         "best": best,
         "measured_step": measured.get("step"),
         "metrics": measured.get("metrics") or {},
-        "curves": _curves(history, summary.get("equilibrium") or {}),
+        "pictured": scene.step if scene else None,
+        "pictures": _gallery(run, scene, shots),
+        "frames": film(shots, notes),
+        "curves": _curves(run, history, summary.get("equilibrium") or {}),
         "recipe_text": recipe_text,
         "notes": notes,
-        **pictures,
     }
 
 
@@ -199,57 +187,40 @@ def _facts(summary: Record, history: list[Record], best: Record) -> list[tuple[s
     return facts
 
 
-def _pictures(folder: Path, best: Record, notes: list[str]) -> Record:
-    """The latest and the best snapshot, and those of the slider."""
-    shots = [Snapshot(int(p.stem), p) for p in folder.glob("*.png") if p.stem.isdecimal()]
-    shots.sort(key=lambda shot: shot.step)
-    shown = evenly(shots, MOST_SNAPSHOTS)
-    frames = [_embedded(shot, SNAPSHOTS_BYTES // len(shown)) for shot in shown]
-    if None in frames:
-        notes.append(f"snapshots that could not be read and were left out: {frames.count(None)}.")
-    readable = [shot for shot, frame in zip(shown, frames, strict=True) if frame]
-    latest = _embedded(readable[-1], PICTURE_BYTES) if readable else None
-    nearest = None
-    if shots and isinstance(best["step"], int):
-        shot = min(shots, key=lambda shot: abs(shot.step - best["step"]))
-        nearest = _embedded(shot, PICTURE_BYTES)
-    return {"latest": latest, "nearest": nearest, "frames": [frame for frame in frames if frame]}
+def _gallery(run: RunFolder, scene: Scene | None, shots: list[Snapshot]) -> list[Record]:
+    """The pictures of a scene, also as files; without a scene the latest snapshot."""
+    if scene is None:
+        latest = film(shots[-1:], [])
+        alt = "The latest samples"
+        return [{"shown": None, "image": image, "svg": None, "alt": alt} for image in latest]
+    records: list[Record] = []
+    for shown in gallery(scene):
+        path, drawing = run.pictures / f"{shown.name}.png", shown.drawing
+        record: Record = {"shown": shown, "image": None, "svg": None, "alt": shown.alt}
+        if isinstance(drawing, Image.Image):
+            save_png(drawing, path)
+            record["image"] = embed(drawing)
+        else:
+            figure_png(drawing, path)
+            record["svg"] = _markup(figure_svg(drawing, shown.alt))
+        records.append(record)
+    return records
 
 
-def _embedded(shot: Snapshot, budget: int) -> Picture | None:
-    """A snapshot as a data URI within a budget of bytes; None if it is no readable picture."""
-    try:
-        content, kind = shot.path.read_bytes(), "png"
-        with Image.open(io.BytesIO(content)) as image:
-            image.load()
-            for widest, quality in SHRINKING:
-                if len(content) <= budget:
-                    break
-                smaller = _webp(image, widest, quality)
-                if len(smaller) < len(content):  # noise as a PNG can be hard to beat
-                    content, kind = smaller, "webp"
-            width, height = image.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
-    return Picture(shot.step, uri, width, height)
-
-
-def _webp(image: Image.Image, widest: int, quality: int) -> bytes:
-    """An image as WebP, at most `widest` pixels wide."""
-    smaller = image.convert("RGB")
-    smaller.thumbnail((widest, 10 * widest), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    smaller.save(buffer, format="WEBP", quality=quality, method=2)
-    return buffer.getvalue()
-
-
-def _curves(history: list[Record], equilibrium: dict[str, float]) -> list[tuple[str, Any]]:
+def _curves(
+    run: RunFolder, history: list[Record], equilibrium: dict[str, float]
+) -> list[tuple[str, Any]]:
     """The curves for a wide and for a narrow page as SVG, none if there is nothing to draw."""
+    label = "Training curves over samples seen"
+    wide, narrow = (curves_figure(history, equilibrium, width) for width in (WIDE, NARROW))
+    if not wide.axes:
+        return []
+    figure_png(wide, run.pictures / "curves.png")
+    return [(n, _markup(figure_svg(f, label))) for n, f in (("wide", wide), ("narrow", narrow))]
+
+
+def _markup(svg: str) -> Any:
+    """An SVG that the template takes as it is."""
     from markupsafe import Markup
 
-    figures = [
-        (n, curves_figure(history, equilibrium, w)) for n, w in (("wide", WIDE), ("narrow", NARROW))
-    ]
-    label = "Training curves over samples seen"
-    return [(name, Markup(figure_svg(f, label))) for name, f in figures if f.axes]
+    return Markup(svg)

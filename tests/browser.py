@@ -1,4 +1,4 @@
-"""A real Chromium, spoken to over a pipe (the DevTools protocol): no driver, no package, no port."""
+"""A real Chromium, spoken to over a pipe (the DevTools protocol): no driver and no port."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Browser:
 
         self.process = subprocess.Popen(
             [CHROMIUM, *FLAGS, f"--user-data-dir={self.profile.name}", "about:blank"],
-            preexec_fn=pipes,  # noqa: PLW1509 - nothing else can give a child these two numbers
+            preexec_fn=pipes,  # nothing else can give a child these two numbers
             close_fds=False,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

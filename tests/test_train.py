@@ -45,6 +45,7 @@ def test_the_run_folder_is_complete(digits: Run) -> None:
         *("recipe.yaml", "history.jsonl", "evolution.gif", "metrics.json", "findings.json"),
         *("report.html", "summary.json"),
         *(f"samples/{step}.png" for step in (4, 8, 12)),
+        *(f"pictures/{name}.png" for name in ("samples", "interpolation", "nearest", "curves")),
         *(f"checkpoints/{name}.safetensors" for name in ("last", "previous", "best")),
         *(f"model/{name}" for name in ("config.json", "model.safetensors", "README.md")),
     }

@@ -1,13 +1,13 @@
-"""Grids put every image where it belongs; vectors become pictures of one size."""
+"""Grids and pairs put every image where it belongs; a PNG is whole or not there."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageColor
 
-from sparring.report import image_grid, samples_picture, save_png, vector_limits, vector_picture
+from sparring.report import image_grid, look, pairs_picture, samples_picture, save_png
 from sparring.report.pictures import GROUND
 
 
@@ -59,37 +59,32 @@ def test_grid_refuses_what_is_no_batch_of_images(samples: torch.Tensor) -> None:
         image_grid(samples)
 
 
-def test_limits_have_a_margin_and_survive_a_constant() -> None:
-    samples = torch.tensor([[0.0, 5.0, 1.0], [4.0, 5.0, 2.0], [float("nan"), 9.0, 9.0]])
-    assert vector_limits(samples) == ((-1.0, 5.0), (4.0, 6.0))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pairs_are_framed_in_the_colours_of_generated_and_real(channels: int) -> None:
+    samples, partners = numbered(3, channels), numbered(3, channels) + 100
+    picture = np.asarray(pairs_picture(samples, partners, columns=2, frame=2))
+    # Frames found by their colour tell where the images are.
+    generated = (picture == ImageColor.getrgb(look.FAKE)).all(axis=2)
+    real = (picture == ImageColor.getrgb(look.REAL)).all(axis=2)
+    columns = np.flatnonzero(generated[0])
+    wide = int(np.flatnonzero(np.diff(columns) > 1)[0]) + 1  # of one framed image
+    scale = (wide - 4) // 4
+    tall = 3 * scale + 4
+    gap = max(4, wide // 6)
+    for i in range(3):
+        row, column = divmod(i, 2)
+        top, left = row * (tall + gap), column * (2 * wide + gap)
+        for shift, mask, images in ((0, generated, samples), (wide, real, partners)):
+            cell = (slice(top, top + tall), slice(left + shift, left + shift + wide))
+            inner = picture[cell][2:-2, 2:-2]
+            expected = images[i].permute(1, 2, 0).expand(-1, -1, 3).numpy()
+            assert (inner == expected.repeat(scale, 0).repeat(scale, 1)).all()
+            assert mask[cell].sum() == wide * tall - inner.shape[0] * inner.shape[1]
 
 
-@pytest.mark.parametrize("size", [1, 2, 5])
-def test_vector_pictures_have_one_size_and_show_the_generated(size: int) -> None:
-    real = torch.randn(300, size, generator=torch.Generator().manual_seed(0))
-    near, far = real + 0.1, real + 1000
-    pictures = [vector_picture(real, fake, "step 1 $x") for fake in (near, far)]
-    assert [picture.size for picture in pictures] == [(720, 480)] * 2
-    orange = [orange_pixels(picture) for picture in pictures]
-    assert orange[0] > 2 * orange[1] > 0  # the far ones are off the edge, the key remains
-
-
-def orange_pixels(picture: Image.Image) -> int:
-    """How many pixels are clearly more red than blue."""
-    pixels = np.asarray(picture).astype(int)
-    return int((pixels[..., 0] - pixels[..., 2] > 60).sum())
-
-
-@pytest.mark.parametrize("size", [1, 2])
-def test_vectors_that_are_not_finite_are_still_pictured(size: int) -> None:
-    broken = torch.full((10, size), float("nan"))
-    assert samples_picture(broken, torch.zeros(5, size)).size == (720, 480)
-    assert samples_picture(torch.ones(10, size)).size == (720, 480)
-
-
-def test_vectors_of_different_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="one D"):
-        vector_picture(torch.zeros(4, 2), torch.zeros(4, 3))
+def test_what_is_no_pair_is_refused() -> None:
+    with pytest.raises(ValueError, match="no pairs"):
+        pairs_picture(numbered(3, 1), numbered(2, 1))
 
 
 def test_samples_picture_makes_a_grid_of_images() -> None:

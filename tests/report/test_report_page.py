@@ -9,9 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+import sparring
+from helpers import QUICK
 from sparring.errors import InputError
 from sparring.report import image_grid, save_png, write_report
 from sparring.report.page import duration, number, words
+
+TITLES = ("Pictures", "From the first", "Curves", "Metrics", "Findings", "Recipe")
 
 
 class Page(HTMLParser):
@@ -110,7 +114,7 @@ def test_the_page_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:
     assert not page.all("link")
     assert all("src" not in script for script in page.all("script"))
     sources = [image["src"] or "" for image in page.all("img")]
-    assert len(sources) == 2 + 3  # best, latest, and the slider's
+    assert len(sources) == 1 + 3  # the latest, and the slider's
     assert all(source.startswith("data:image/") for source in sources)
 
 
@@ -119,6 +123,25 @@ def test_without_javascript_the_last_snapshot_shows(tmp_path: Path) -> None:
     frames = [image for image in page.all("img") if "data-step" in image]
     assert [frame["data-step"] for frame in frames] == ["0", "1,000", "2,000"]
     assert [frame.get("class") for frame in frames] == [None, None, "shown"]
+
+
+@pytest.mark.parametrize("kind", ["digits", "ring"])
+def test_every_picture_has_words(tmp_path: Path, images: Path, kind: str) -> None:
+    run = images if kind == "digits" else sparring.train("ring", None, tmp_path / "r", QUICK).path
+    page = Page(run / "report.html")
+    assert all(image["alt"] for image in page.all("img"))
+    drawings = page.all("svg")
+    assert all(drawing["aria-label"] and drawing["role"] == "img" for drawing in drawings)
+    assert len(drawings) == (2 if kind == "digits" else 4)  # the curves twice: wide and narrow
+    figures = page.source.split("<figure")[1:]
+    assert len(figures) == (4 if kind == "digits" else 3)
+    captions = [figure.partition("<figcaption>")[2].partition("</fig")[0] for figure in figures]
+    assert all(len(caption) > 40 for caption in captions)
+    identities = re.findall(r' id="([^"]+)"', page.source)
+    assert len(identities) == len(set(identities))
+    assert len(page.source) < 6_000_000
+    order = [page.source.index(f"<h2>{title}") for title in TITLES]
+    assert order == sorted(order)
 
 
 def test_a_recipe_alone_is_enough(tmp_path: Path) -> None:
@@ -162,6 +185,7 @@ def test_damaged_files_are_left_out_and_named(tmp_path: Path) -> None:
         assert name in page.text
     assert "10" in page.text  # the history still knows the steps
     assert len(page.all("img")) == 1 + 2
+    assert all(image["alt"] for image in page.all("img"))
 
 
 def test_many_snapshots_stay_within_a_sane_size(tmp_path: Path) -> None:
@@ -171,8 +195,11 @@ def test_many_snapshots_stay_within_a_sane_size(tmp_path: Path) -> None:
         samples = torch.randint(0, 256, (64, 1, 28, 28), dtype=torch.uint8, generator=generator)
         save_png(image_grid(samples), run / "samples" / f"{i:06d}.png")
     path = write_report(run)
-    frames = [image for image in Page(path).all("img") if "data-step" in image]
+    page = Page(path)
+    frames = [image for image in page.all("img") if "data-step" in image]
     assert len(frames) == 40
+    (slider,) = [tag for tag in page.all("input") if tag["type"] == "range"]
+    assert (slider["min"], slider["max"], slider["value"]) == ("0", "39", "39")
     assert (frames[0]["data-step"], frames[-1]["data-step"]) == ("0", "59")
     assert path.stat().st_size < 3_000_000
 

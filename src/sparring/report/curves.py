@@ -127,7 +127,7 @@ def figure_svg(figure: Figure, label: str = "") -> str:
     return text
 
 
-def figure_png(figure: Figure, path: Path, dpi: int = 160) -> None:
+def figure_png(figure: Figure, path: Path, dpi: int = 200) -> None:
     """Write the figure as a PNG, atomically."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")

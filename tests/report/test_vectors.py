@@ -70,7 +70,7 @@ def test_scores_are_sigmoids_of_logits() -> None:
 def test_a_critic_is_read_from_midway_between_the_means() -> None:
     judge = a_judge(2, "wasserstein")
     real, fake = drawn(200, 2), drawn(200, 2, 1) + 1
-    means = [float(judge.network(samples).mean()) for samples in (real, fake)]
+    means = [judge.network(samples).mean().item() for samples in (real, fake)]
     assert judge.scores(real).mean() == pytest.approx((means[0] - means[1]) / 2, abs=1e-5)
     assert judge.scores(fake).mean() == pytest.approx((means[1] - means[0]) / 2, abs=1e-5)
     assert judge.word == "logit"

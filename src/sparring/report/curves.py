@@ -146,7 +146,7 @@ def _panels(history: History, equilibrium: dict[str, float]) -> list[Panel]:
     scores, accuracy = _real_and_fake(history, "score"), _real_and_fake(history, "accuracy")
     note = "dashed: where a loss settles when neither player can win" if equilibrium else ""
     score_note = "its mean score, from 0 (surely generated) to 1 (surely real)"
-    accuracy_note = "share of real and of generated samples that it recognises"
+    accuracy_note = "share that it recognises; shaded: healthy, 60 to 80%"
     panels = [
         Panel("Losses", note, 2.1, losses, partial(_prepare_losses, equilibrium)),
         Panel("What the discriminator says", score_note, 1.4, scores, _prepare_scores),
@@ -270,7 +270,6 @@ def _prepare_accuracy(axes: Axes, _: list[Line]) -> None:
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.axhspan(0.6, 0.8, color=look.GREEN, alpha=0.13, linewidth=0)
-    _say(axes, "healthy: 60 to 80%", 1, 0.6, up=-11)
 
 
 def _prepare_norms(axes: Axes, lines: list[Line]) -> None:
@@ -299,5 +298,5 @@ def _prepare_metric(axes: Axes, lines: list[Line]) -> None:
         best = int(np.nanargmax(direction * line.raw))
         x, y = float(line.x[best]), float(line.raw[best])
         axes.plot(x, y, "o", markersize=10, fillstyle="none", color=look.INK, clip_on=False)
-        text = axes.text(1.012, 0.5, f"best {y:.3g}\nat {x:,.4g}k", transform=axes.transAxes)
+        text = axes.text(1.03, 0.5, f"best {y:.3g}\nat {x:,.4g}k", transform=axes.transAxes)
         text.set(size=9.5, weight="bold", color=look.INK, va="center")

@@ -61,7 +61,7 @@ def image_grid(
 def pairs_picture(
     samples: torch.Tensor, partners: torch.Tensor, columns: int = 6, frame: int = 3
 ) -> Image.Image:
-    """Each sample in the colour of the generated, beside its partner in that of the real.
+    """Each sample in the colour of the generated, beside its partner in that of the real, on grey.
 
     samples, partners: uint8 [N, C, H, W]. columns: pairs in a row. frame: pixels around an image.
     """
@@ -76,7 +76,7 @@ def pairs_picture(
     gap = max(4, wide // 6)
     rows = math.ceil(count / columns)
     size = (columns * (2 * wide + gap) - gap, rows * (tall + gap) - gap)
-    picture = Image.new("RGB", size, "white")
+    picture = Image.new("RGB", size, (GROUND,) * 3)
     sides = ((0, look.FAKE, _tiles(samples, scale)), (wide, look.REAL, _tiles(partners, scale)))
     for shift, color, tiles in sides:
         for i, tile in enumerate(tiles):

@@ -25,6 +25,7 @@ SQUARE = 4.62  # inches of the axes
 LINES, PER_LINE = 21, 121  # of the generator's grid, each way
 # Pale sides of the discriminator's opinion: vermilion ground says generated, blue says real.
 OPINION = ("#f3ae82", "#f7f6f3", "#86bede")
+MARK = "#1c2026"  # on the map, which is as pale on a dark page: not the ink that a page turns
 
 
 def plane_figure(
@@ -41,7 +42,7 @@ def plane_figure(
             key.append(Entry("●", color, name, note))
     if judge:
         key.append(Entry("➝", look.INK, "push", f"D's {judge.word} rises this way"))
-    figure, axes = look.paper(title, key, SQUARE, below=0.42 if judge else 0.0)
+    figure, axes = look.paper(title, key, SQUARE, below=0.36 if judge else 0.0)
     _frame(axes, limits)
     if judge:
         _opinion(figure, axes, judge, limits, resolution)
@@ -65,8 +66,8 @@ def warp_figure(
     limits = _square(limits)
     key = [
         Entry("●", look.REAL, "real", f"{len(real):,} samples"),
-        Entry("|", look.VERMILION, "z₁", "lines along which it is the same"),
-        Entry("–", look.ORANGE, "z₂", "the same for the other axis"),
+        Entry("━", look.VERMILION, "equal z₁", "of the latent grid (right),"),
+        Entry("━", look.ORANGE, "equal z₂", "bent into the data"),
     ]
     figure, axes = look.paper(title, key, SQUARE)
     _frame(axes, limits)
@@ -77,9 +78,9 @@ def warp_figure(
     side = 0.86  # inches of the grid before it is bent
     left, bottom = width - side - look.RIGHT, height - side - 0.12
     small = figure.add_axes((left / width, bottom / height, side / width, side / height))
-    for panel, lines, thick in ((axes, bent, 0.9), (small, flat[..., :2], 0.6)):
+    for panel, lines, thick in ((axes, bent, 0.8), (small, flat[..., :2], 0.6)):
         for of_axis, color in zip(lines.numpy(), (look.VERMILION, look.ORANGE), strict=True):
-            drawn = LineCollection(list(of_axis), colors=color, linewidths=thick, alpha=0.85)
+            drawn = LineCollection(list(of_axis), colors=color, linewidths=thick, alpha=0.75)
             panel.add_collection(drawn)
     small.autoscale_view()
     small.set_axis_off()
@@ -129,17 +130,17 @@ def _opinion(figure: Figure, axes: Axes, judge: Judge, limits: Limits, resolutio
     axes.imshow(scores, extent=where, vmin=low, vmax=high, interpolation="bilinear", **look_of)
     x, y = (_centres(*limit, resolution) for limit in limits)
     if np.nanmin(scores) < judge.middle < np.nanmax(scores):
-        line: dict[str, Any] = {"colors": look.INK, "linewidths": 0.8, "alpha": 0.55, "zorder": 1}
+        line: dict[str, Any] = {"colors": MARK, "linewidths": 0.8, "alpha": 0.55, "zorder": 1}
         axes.contour(x, y, scores, [judge.middle], **line)
     axes.grid(visible=False)
     width, height = figure.get_size_inches()
-    bar = figure.add_axes((1.62 / width, 0.14 / height, 2.2 / width, 0.11 / height))
+    bar = figure.add_axes((1.62 / width, 0.13 / height, 2.2 / width, 0.11 / height))
     bar.imshow(np.linspace(0, 1, 64)[None], **look_of)
     bar.set_axis_off()
     words = {"size": 9.5, "color": look.MUTED, "va": "center"}
     ends = ("0", "1") if judge.is_probability else (f"{low:.2g}", f"{high:.2g}")
-    look.say(figure, 1.56, height - 0.195, f"generated  {ends[0]}", ha="right", **words)
-    look.say(figure, 3.88, height - 0.195, f"{ends[1]}  real", **words)
+    look.say(figure, 1.56, height - 0.185, f"generated  {ends[0]}", ha="right", **words)
+    look.say(figure, 3.88, height - 0.185, f"{ends[1]}  real", **words)
 
 
 def _cloud(axes: Axes, samples: Tensor, color: str, alpha: float = 0.75) -> None:
@@ -157,9 +158,9 @@ def _arrows(axes: Axes, judge: Judge, fake: Tensor, limits: Limits) -> None:
     if len(kept) == 0:
         return
     x, y = kept.double().numpy().T
-    u, v = pushes(judge, kept, 0.09 * (limits[0][1] - limits[0][0])).T
+    u, v = pushes(judge, kept, 0.065 * (limits[0][1] - limits[0][0])).T
     style: dict[str, Any] = {"angles": "xy", "scale_units": "xy", "scale": 1, "zorder": 4}
-    axes.quiver(x, y, u, v, color=look.INK, width=0.0045, headwidth=4.5, headlength=5, **style)
+    axes.quiver(x, y, u, v, color=MARK, width=0.0038, headwidth=4.5, headlength=5, **style)
 
 
 def _frame(axes: Axes, limits: Limits) -> None:

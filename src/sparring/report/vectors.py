@@ -81,7 +81,7 @@ def _densities(
             key.append(Entry("●", color, name, note))
             drawn.append((_density(values, edges, len(samples)), color))
     if judge:
-        told = "from 0, surely generated, to 1, surely real" if judge.is_probability else "right"
+        told = "from 0 (generated) to 1 (real)" if judge.is_probability else "0: it cannot tell"
         key.append(Entry("━", look.DISCRIMINATOR, f"D's {judge.word}", told))
     figure, axes = look.paper(title, key, 2.75, right=0.42 if judge else look.RIGHT)
     centres = (edges[1:] + edges[:-1]) / 2

@@ -131,3 +131,5 @@ def test_paper_is_white_even_in_the_dark(browser: Browser, report: Path) -> None
     assert ground == 255
     assert ink < 80
     assert browser.run("document.querySelector('.controls').offsetParent === null")
+    visible = "[...document.querySelectorAll('.frames img')].filter(i => i.offsetParent).length"
+    assert browser.run(visible) == 3  # paper has no slider: frames side by side

@@ -44,7 +44,7 @@ def test_everything_recorded_has_its_panel_and_its_words() -> None:
     assert {"discriminator 1.386", "generator 0.693", "generated"} <= words
     assert any("healthy, 60 to 80%" in word for word in words)
     band = figure.axes[2].patches[0].get_extents().transformed(figure.axes[2].transData.inverted())
-    assert (band.y0, band.y1) == (0.6, 0.8)
+    assert (band.y0, band.y1) == pytest.approx((0.6, 0.8))
     losses = figure.axes[0]
     assert losses.get_ylim()[1] < 3  # the term loss/discriminator/r1 is not among the losses
     assert losses.get_xlim() == (0, 64)

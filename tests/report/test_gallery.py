@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import sparring
 from helpers import QUICK
 from sparring.data import Dataset
-from sparring.games import generate, latents_of, walk
+from sparring.games import latents_of, walk
 from sparring.recipe import Latent
 from sparring.report import image_grid, write_report
 from sparring.report.gallery import gallery, nearest
@@ -106,8 +106,7 @@ def test_the_pictures_of_images(images: Path) -> None:
     scene = scene_of(images)
     shown = {each.name: each for each in gallery(scene)}
     assert list(shown) == ["samples", "interpolation", "nearest"]
-    fake = generate(scene.generator, latents_of(scene.latent, range(100)), images=True)
-    expected = np.asarray(image_grid(fake, columns=10))
+    expected = np.asarray(image_grid(sparring.sample(images, 100), columns=10))
     assert np.array_equal(np.asarray(shown["samples"].drawing), expected)
     with Image.open(images / "pictures" / "samples.png") as written:
         assert np.array_equal(np.asarray(written), expected)
@@ -187,8 +186,13 @@ def test_a_run_that_has_not_finished_is_drawn_from_its_last_checkpoint(ring: Pat
     best.unlink()
     try:
         assert scene_of(ring).step == 12
+        (ring / "summary.json").rename(ring / "kept.json")
+        (ring / "metrics.json").rename(ring / "kept-metrics.json")
+        assert "<small>at step 12</small>" in write_report(ring).read_text()
     finally:
         best.write_bytes(kept)
+        (ring / "kept.json").rename(ring / "summary.json")
+        (ring / "kept-metrics.json").rename(ring / "metrics.json")
 
 
 def test_snapshots_show_the_discriminator(ring: Path) -> None:

@@ -15,7 +15,7 @@ from sparring.data import Dataset
 from sparring.games import Game
 from sparring.report.curves import curves_figure, figure_png, figure_svg, metric_title
 from sparring.report.embed import Snapshot, embed, film, snapshots
-from sparring.report.evolution import write_gif
+from sparring.report.evolution import evenly, write_gif
 from sparring.report.gallery import gallery
 from sparring.report.pictures import save_png
 from sparring.report.scene import Scene, read_scene
@@ -23,6 +23,7 @@ from sparring.run import RunFolder, open_run, write_text
 
 Record = dict[str, Any]
 
+ON_PAPER = 6  # frames of the slider, which paper has none of
 WIDE, NARROW = 9.0, 4.3  # inches of the curves on a screen and on a telephone
 
 
@@ -107,7 +108,8 @@ def _contents(run: RunFolder, scene: Scene | None, notes: list[str]) -> Record:
         "metrics": measured.get("metrics") or {},
         "pictured": scene.step if scene else None,
         "pictures": _gallery(run, scene, shots),
-        "frames": film(shots, notes),
+        "frames": (frames := film(shots, notes)),
+        "printed": evenly(range(len(frames)), ON_PAPER),
         "curves": _curves(run, history, summary.get("equilibrium") or {}),
         "recipe_text": recipe_text,
         "notes": notes,

@@ -6,6 +6,7 @@ import copy
 import json
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from sparring.data import Dataset, open_data
@@ -141,7 +142,8 @@ def _player(
     except Exception as problem:  # importing and building a user's network can raise anything
         notes.append(f"Pictures that need the {name} are left out: {problem}.")
         return None
-    return network.eval().requires_grad_(False)
+    # Kernels differ between layouts: this is that of training and of `sparring sample`.
+    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
 def _loss(recipe: Recipe, game: Game | None) -> Objective | None:

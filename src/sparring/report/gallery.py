@@ -133,8 +133,8 @@ def _of_vectors(drawing: Figure, dimensions: int, judge: Judge | None) -> Shown:
         caption = "The two densities should lie on each other."
         if judge:
             caption += (
-                " The dark curve is the discriminator's: at the dashed line it cannot tell real "
-                "from generated, and where it slopes it pushes samples uphill."
+                " The curve over them is the discriminator's: at the dashed line it cannot tell "
+                "real from generated, and where it slopes it pushes samples uphill."
             )
         alt = "Densities of real and generated numbers"
         return Shown("densities", "Real and generated", caption, alt, drawing)

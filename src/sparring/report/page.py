@@ -217,7 +217,7 @@ def _curves(
     wide, narrow = (curves_figure(history, equilibrium, width) for width in (WIDE, NARROW))
     if not wide.axes:
         return []
-    figure_png(wide, run.pictures / "curves.png")
+    figure_png(wide, run.pictures / "curves.png", dpi=140)
     return [(n, _markup(figure_svg(f, label))) for n, f in (("wide", wide), ("narrow", narrow))]
 
 

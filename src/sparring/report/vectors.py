@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COARSE, FINE = 80, 240  # cells a side of the heat map: in a film, on a page
+COARSE, FINE = 80, 160  # cells a side of the heat map: in a film, on a page
 
 
 def vector_limits(samples: Tensor, margin: float = 0.25) -> Limits:

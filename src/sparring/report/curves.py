@@ -31,8 +31,8 @@ SMOOTHED_FROM, MOST_POINTS = 60, 1200  # ticks of one line
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 RASTER = 180  # dots an inch of what an SVG holds as pixels
 # A page may redefine these in the dark; elsewhere the literal colour holds.
-VARIABLES = {look.INK: "ink", look.MUTED: "muted", look.RULE: "rule", look.BLUE: "blue"}
-VARIABLES[look.VERMILION] = "vermilion"
+INKS = {look.INK: "ink", look.MUTED: "muted", look.RULE: "rule"}
+VARIABLES = INKS | {look.BLUE: "blue", look.VERMILION: "vermilion"}
 _RC_LOCK = threading.Lock()  # rc_context swaps settings that all threads share
 
 
@@ -110,8 +110,7 @@ def figure_svg(figure: Figure, label: str = "") -> str:
     import matplotlib
 
     buffer = io.StringIO()
-    # Ids must differ between the figures of a page.
-    salt = f"sparring-{figure.get_figwidth():g}-{label}"
+    salt = f"{figure.get_figwidth():g} {label}"  # ids must differ between the figures of a page
     with _RC_LOCK, matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
         figure.savefig(buffer, format="svg", transparent=True, dpi=RASTER)
     width, height = 72 * figure.get_size_inches()

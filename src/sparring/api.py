@@ -14,16 +14,17 @@ from sparring.data import Dataset, open_data, read_samples
 from sparring.errors import InputError
 from sparring.games import GAMES, generate, latents_of
 from sparring.lookup import find
-from sparring.metrics import Scorer, check_metrics
+from sparring.metrics import METRICS, Scorer, check_metrics
 from sparring.model import Model, read_model
 from sparring.objectives import Loss, Term
-from sparring.recipe import Data, Recipe, differences
+from sparring.recipe import MOST_SAMPLES, Data, Recipe, differences
 from sparring.recipes import load_recipe
-from sparring.run import RunFolder, next_free, open_run, write_text
+from sparring.run import RunFolder, next_free, open_run
 from sparring.session import Session, read_summary
 from sparring.training import checkpoint
 from sparring.training.precision import choose_device
 from sparring.training.state import State
+from sparring.version import __version__
 
 MAY_CHANGE = ("evaluation.", "title", "source", "name", "snapshots", "checkpoint_seconds", "device")
 
@@ -88,6 +89,8 @@ def train(
     found = None
     if resume and init:
         raise InputError("--init starts a run, --resume goes on with one", "give only one of them")
+    if time_limit is not None and not time_limit >= 0:
+        raise InputError(f"--time {time_limit} is no number of seconds", "give 0 or more")
     if resume:
         folder, found = _to_resume(out)
     else:
@@ -108,18 +111,17 @@ def train(
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
     state = State(game, chosen, device)
-    for warning in state.warnings:
-        tell(f"warning: {warning}")
     if found:
         _check_same(found, chosen, dataset, allow_changes)
     else:
         if init:
             _start_from(state, init)
         folder.create()
+    for warning in state.warnings:
+        tell(f"warning: {warning}")
     session = Session(folder, state, dataset)
     if found:
-        session.resume(found)
-    write_text(folder.recipe, chosen.dump())
+        session.resume(found, tell)
     session.train(time_limit)
     return Run(folder, generator, data if isinstance(data, Dataset) else None)
 
@@ -168,6 +170,10 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Score a run against its test split, or an npz of samples against all of `data`."""
     path = Path(what)
+    if not metrics:
+        raise InputError("no metric was named", f"choose from: {', '.join(METRICS)}")
+    if not 2 <= samples <= MOST_SAMPLES:
+        raise InputError(f"samples={samples}", f"choose from 2 to {MOST_SAMPLES}")
     if path.suffix == ".npz":
         if data is None:
             raise InputError(f"`{path}` must be compared with something", "name it with --data")
@@ -228,7 +234,14 @@ def _check_same(
     found: checkpoint.Checkpoint, new: Recipe, dataset: Dataset, allow_changes: bool
 ) -> None:
     """Refuse to resume under a changed recipe or on other data, unless the user says so."""
-    old = Recipe.model_validate(found.meta["recipe"])
+    try:
+        old = Recipe.model_validate(found.meta["recipe"])
+    except ValueError:
+        raise InputError(
+            f"`{found.path}` was written by version {found.meta.get('version')} of this program, "
+            f"whose recipes were different (this is {__version__})",
+            "go on with that version, or start from its weights with --init",
+        ) from None
     changed = {
         key: values
         for key, values in differences(old, new).items()
@@ -256,6 +269,11 @@ def _start_from(state: State, init: str | Path) -> None:
     except checkpoint.BrokenCheckpoint as problem:
         raise InputError(f"cannot start from `{path}`: {problem}", "name a finished run") from None
     left = checkpoint.start_from(state, found)
+    if len(left) == sum(len(player.state_dict()) for player in state.game.players.values()):
+        raise InputError(
+            f"nothing of `{path}` fits the networks of this recipe",
+            "name a run of the same networks and data size, or leave --init out",
+        )
     if left:
         tell(f"{len(left)} tensors do not fit and start fresh, the first is {left[0]}")
 

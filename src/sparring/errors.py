@@ -29,11 +29,23 @@ class InputError(SparringError):
     exit_code = 2
 
 
+class DiskFull(SparringError):
+    """There is no room where something has to be written: exit code 1."""
+
+    code = "disk"
+
+
 class StoppedByFinding(SparringError):
     """Training was stopped by a finding of the referee: exit code 3."""
 
     code = "stopped"
     exit_code = 3
+
+
+def said_by(error: Exception) -> str:
+    """What an error of other code says, in one line."""
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from sparring.model import Model, read_model
 from sparring.objectives import Loss, Term
 from sparring.recipe import MOST_SAMPLES, Data, Recipe, differences
 from sparring.recipes import load_recipe
+from sparring.referee import preflight
 from sparring.run import RunFolder, next_free, open_run
 from sparring.session import Session, read_summary
 from sparring.training import checkpoint
@@ -117,9 +118,10 @@ def train(
         if init:
             _start_from(state, init)
         folder.create()
-    for warning in state.warnings:
-        tell(f"warning: {warning}")
-    session = Session(folder, state, dataset)
+    known = preflight(chosen, dataset, game)
+    for told in (*state.warnings, *(f"{finding.evidence}; {finding.advice}" for finding in known)):
+        tell(f"warning: {told}")
+    session = Session(folder, state, dataset, known)
     if found:
         session.resume(found, tell)
     session.train(time_limit)

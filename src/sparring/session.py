@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -19,6 +19,7 @@ from sparring.games import generate, latents_of
 from sparring.metrics import Scorer
 from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
+from sparring.referee import Finding
 from sparring.report import write_gif, write_report
 from sparring.run import RunFolder, write_json, write_text
 from sparring.training import checkpoint
@@ -27,14 +28,19 @@ from sparring.training.state import State
 
 
 class Session:
-    """Hands the loop its observers and finishes the run folder when it ends."""
+    """Hands the loop its observers and finishes the run folder when it ends.
 
-    def __init__(self, folder: RunFolder, state: State, dataset: Dataset) -> None:
+    `known` is what preflight found.
+    """
+
+    def __init__(
+        self, folder: RunFolder, state: State, dataset: Dataset, known: Iterable[Finding] = ()
+    ) -> None:
         self.folder = folder
         self.state = state
         self.dataset = dataset
         fingerprint = dataset.fingerprint
-        self.referee = Referee()
+        self.referee = Referee(known)
         self.evaluation = Evaluation(folder, dataset, fingerprint)
         self.checkpoints = Checkpoints(folder, fingerprint)
         self.seconds = 0.0

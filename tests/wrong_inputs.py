@@ -86,12 +86,17 @@ RECIPES = {
     "an empty file": Wrong("train mine.yaml", "holds no keys", "recipes show", recipe("")),
     "a list": Wrong("train mine.yaml", "holds no keys", "plain keys", recipe("- a\n- b")),
     "bytes": Wrong("train mine.yaml", "cannot be read as text", "copy", recipe(b"\xff\xfe\x00s")),
-    "a control character": Wrong("train mine.yaml", "is not YAML", "keys", recipe("title: '\b'")),
+    "a control character": Wrong(
+        "train mine.yaml", "cannot be read as YAML", "keys", recipe("title: '\b'")
+    ),
     "over 1 MB": Wrong("train mine.yaml", "over 1 MB", "a page", recipe("#" + "x" * 1_000_000)),
     "a bracket left open": Wrong(
-        "train mine.yaml", "`mine.yaml` is not YAML: line 2: ", "plain keys", recipe("steps: [1,\n")
+        "train mine.yaml",
+        "`mine.yaml` cannot be read as YAML: line 2: ",
+        "plain keys",
+        recipe("steps: [1,\n"),
     ),
-    "a tab": Wrong("train mine.yaml", "not YAML: line 2", "keys", recipe("steps: 5\n\tseed: 1")),
+    "a tab": Wrong("train mine.yaml", "as YAML: line 2", "keys", recipe("steps: 5\n\tseed: 1")),
     "a Python tag": Wrong(
         "train mine.yaml",
         "could not determine a constructor for the tag",
@@ -101,11 +106,11 @@ RECIPES = {
     "aliases of aliases": Wrong("train mine.yaml", "than 10,000 values", "keys", recipe(ALIASES)),
     "merges of merges": Wrong("train mine.yaml", "than 10,000 values", "keys", recipe(MERGES)),
     "an alias of itself": Wrong("train mine.yaml", "10,000 values", "keys", recipe("x: &a [*a]")),
-    "ten thousand brackets": Wrong(
-        "train mine.yaml", "nested too deeply", "keys", recipe("x: " + "[" * 10_000)
+    "two thousand brackets": Wrong(
+        "train mine.yaml", "nested too deeply", "keys", recipe("x: " + "[" * 2_000)
     ),
     "five thousand digits": Wrong(
-        "train mine.yaml", "is not YAML", "keys", recipe("steps: " + "9" * 5000)
+        "train mine.yaml", "cannot be read as YAML", "keys", recipe("steps: " + "9" * 5000)
     ),
     "a month there is not": Wrong(
         "train mine.yaml", "month must be in 1..12", "keys", recipe("title: 2024-13-45")
@@ -158,13 +163,17 @@ OVERRIDES = {
     ),
     "an unknown key": Wrong("train ring latent.sizes=3", "`latent.sizes`", "`latent.size`?"),
     "a number as key": Wrong("train ring 0=5", "`0`: there is no such key", "known keys: "),
-    "a value that is not YAML": Wrong("train ring 'steps=['", "cannot read the value `[`", "quote"),
+    "a value that cannot be read as YAML": Wrong(
+        "train ring 'steps=['", "cannot read the value `[`", "quote"
+    ),
     "no value": Wrong("train ring steps=", "steps=None", "steps=VALUE"),
     "a place beyond the list": Wrong(
         "train ring penalties.7.weight=1", "the list has 2 entries", "from 0 on, e.g. penalties.0"
     ),
     "a place in an empty list": Wrong(
-        "train ring penalties=[] penalties.0.weight=1", "the list has 0 entries", "it is empty"
+        "train ring penalties=[] penalties.0.weight=1",
+        "the list has 0 entries",
+        "set the whole: penalties=[",
     ),
     "a place in no list": Wrong(
         "train dcgan penalties.0.weight=1", "penalties=", "penalties=[{name: NAME}]"
@@ -180,7 +189,9 @@ OVERRIDES = {
         "train ring penalties=r1", "penalties='r1'", "penalties=[{name: r1}]"
     ),
     "a penalty without a name": Wrong(
-        "train ring 'penalties=[{weight: 3}]'", "penalties.0.name", "field required"
+        "train ring 'penalties=[{weight: 3}]'",
+        "penalties.0.name: it is missing",
+        "penalties.0.name=VALUE",
     ),
     "NaN": Wrong("train ring optimizer.generator.lr=.nan", "generator.lr=nan", "lr=VALUE"),
     "infinity": Wrong("train ring optimizer.generator.lr=.inf", "generator.lr=inf", "lr=VALUE"),
@@ -240,7 +251,7 @@ OVERRIDES = {
     "a network beyond memory": Wrong(
         "train ring latent.size=1000000000000 'generator.width=[1000000000000]'",
         "generator: `mlp` cannot be made",
-        "generator.OPTION=VALUE",
+        "lower generator.width",
     ),
     "pictures by convolutions of numbers": Wrong(
         "train ring generator.name=dcgan", "not samples of (2,)", "generator.name=mlp"
@@ -255,10 +266,15 @@ OWN = {
         "train ring generator.name=own1:G", "SyntaxError", "module:attribute", {"own1.py": "def"}
     ),
     "a module that raises": Wrong(
-        "train ring generator.name=own2:G", "ZeroDivisionError", "module", {"own2.py": "1 / 0"}
+        "train ring generator.name=own2:G",
+        "by zero (own2.py, line 1)",
+        "module",
+        {"own2.py": "1 / 0"},
     ),
     "no network": Wrong("train ring generator.name=os:sep", "`os:sep` is no network", "Module"),
-    "no constructor of one": Wrong("train ring generator.name=os:getcwd", "generator: ", "shape"),
+    "no constructor of one": Wrong(
+        "train ring generator.name=os:getcwd", "`os:getcwd` cannot be made", "shape"
+    ),
     "a constructor that takes nothing": Wrong(
         "train ring generator.name=own3:G",
         "`own3:G` cannot be made: TypeError",
@@ -378,7 +394,10 @@ CHECKPOINTS = {
         "--init",
     ),
     "a broken recipe": Wrong(
-        "train --resume --out copy", "is not YAML", "plain keys", {"copy/recipe.yaml": "steps: ["}
+        "train --resume --out copy",
+        "cannot be read as YAML",
+        "plain keys",
+        {"copy/recipe.yaml": "steps: ["},
     ),
     "a start from nowhere": Wrong("train ring --init no --out x", "`no` holds no run", "`runs/`"),
     "a start from no best": Wrong(
@@ -419,20 +438,35 @@ CHECKPOINTS = {
 A_FILE: dict[str, Content] = {"file": "in the way"}
 FOLDERS = {
     "a run is there": Wrong("train ring --out copy", "`copy` holds a run already", "--resume"),
-    "a file is there": Wrong("train ring --out file", "cannot be made", "another --out", A_FILE),
-    "below a file": Wrong("train ring --out file/run", "cannot be made", "another --out", A_FILE),
+    "a file is there": Wrong(
+        "train ring --out file", "a file is where a folder has to be", "another --out", A_FILE
+    ),
+    "below a file": Wrong(
+        "train ring --out file/run", "a file is where a folder has to be", "another --out", A_FILE
+    ),
     "where no folder can be": Wrong("train ring --out /proc/no", "cannot be made", "another --out"),
     "a name too long": Wrong(f"train ring --out {LONG}", "cannot be made", "another --out"),
     "runs is a file": Wrong("train ring", "`runs/ring-001` cannot be made", "--out", {"runs": ""}),
     "a picture below a file": Wrong(
-        "sample @run --out file/x.png", "cannot be written", "", A_FILE
+        "sample @run --out file/x.png",
+        "a file is where a folder has to be",
+        "another place",
+        A_FILE,
     ),
     "an archive below a file": Wrong(
-        "sample @run --out file/x.npz", "cannot be written", "", A_FILE
+        "sample @run --out file/x.npz",
+        "a file is where a folder has to be",
+        "another place",
+        A_FILE,
     ),
-    "pictures below a file": Wrong("sample @run --out file/x", "cannot be written", "", A_FILE),
+    "pictures below a file": Wrong(
+        "sample @run --out file/x", "a file is where a folder has to be", "another place", A_FILE
+    ),
     "a picture where a folder is": Wrong(
-        "sample @run --out x.png", "`x.png` cannot be written", "", {"x.png": a_folder}
+        "sample @run --out x.png",
+        "`x.png` cannot be written: there is a folder",
+        "",
+        {"x.png": a_folder},
     ),
     "a recipe over another": Wrong(
         "recipes copy ring x.yaml", "`x.yaml` exists already", "another name", {"x.yaml": ""}
@@ -450,8 +484,12 @@ COMMANDS = {
     "an option left out": Wrong("sample @run", "--out", "--help"),
     "a negative time": Wrong("train --time -1", "time", "--help"),
     "a time that is no number": Wrong("train --time nan", "time", ""),
-    "samples of no run": Wrong("sample . --out x.png", "holds no model", "--resume"),
-    "samples of a file": Wrong("sample file --out x.png", "`file` holds no model", "", A_FILE),
+    "samples of no run": Wrong(
+        "sample . --out x.png", "`.` holds neither a run nor a model", "`runs/`"
+    ),
+    "samples of a file": Wrong(
+        "sample file --out x.png", "`file` holds neither", "`runs/`", A_FILE
+    ),
     "no samples": Wrong("sample @run --out x.png --count 0", "count", "--help"),
     "some samples": Wrong("sample @run --out x.png --count some", "count", "--help"),
     "a negative seed": Wrong("sample @run --out x.png --seed -1", "seed", "--help"),
@@ -467,7 +505,7 @@ COMMANDS = {
     "scores of no archive": Wrong("evaluate x.npz --data ring", "`x.npz` does not exist", "path"),
     "scores of two samples": Wrong("evaluate @run --samples 1", "samples", "--help"),
     "scores of too many": Wrong(
-        "evaluate @run --samples 9999999", "samples=9999999", "2 to 1000000"
+        "evaluate @run --samples 9999999", "samples=9999999 is out of range", "2 to 1000000"
     ),
     "an unknown score": Wrong("evaluate @run --metrics fdi", "there is no `fdi`", "`fid`?"),
     "no score": Wrong("evaluate @run --metrics ,", "no metric was named", "fid, kid"),

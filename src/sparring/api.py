@@ -15,7 +15,7 @@ from sparring.errors import InputError
 from sparring.games import GAMES, generate, latents_of
 from sparring.lookup import find
 from sparring.metrics import METRICS, Scorer, check_metrics
-from sparring.model import Model, read_model
+from sparring.model import Model, is_model, read_model
 from sparring.objectives import Loss, Term
 from sparring.recipe import MOST_SAMPLES, Data, Recipe, differences
 from sparring.recipes import load_recipe
@@ -175,7 +175,7 @@ def evaluate(
     if not metrics:
         raise InputError("no metric was named", f"choose from: {', '.join(METRICS)}")
     if not 2 <= samples <= MOST_SAMPLES:
-        raise InputError(f"samples={samples}", f"choose from 2 to {MOST_SAMPLES}")
+        raise InputError(f"samples={samples} is out of range", f"choose from 2 to {MOST_SAMPLES}")
     if path.suffix == ".npz":
         if data is None:
             raise InputError(f"`{path}` must be compared with something", "name it with --data")
@@ -282,6 +282,11 @@ def _start_from(state: State, init: str | Path) -> None:
 
 def _model(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
     folder = RunFolder(path)
+    if not folder.exists and not is_model(folder.path):
+        raise InputError(
+            f"`{path}` holds neither a run nor a model",
+            "name a run; they are in `runs/` by default",
+        )
     return read_model(folder.model if folder.exists else folder.path, make)
 
 

@@ -59,6 +59,11 @@ class Model:
         self.is_images: bool = config["images"]
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds what a model has, whole or not."""
+    return any((folder / name).is_file() for name in (CONFIG, WEIGHTS))
+
+
 def read_model(folder: Path, make: Callable[..., nn.Module] | None = None) -> Model:
     """The generator of a model folder in eval mode; `make` is the constructor of one's own."""
     try:
@@ -67,7 +72,7 @@ def read_model(folder: Path, make: Callable[..., nn.Module] | None = None) -> Mo
         network = Network.model_validate(config["generator"])
         latent = Latent.model_validate(config["latent"])
         shape, _ = tuple(int(side) for side in config["shape"]), bool(config["images"])
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except FileNotFoundError as error:
         raise InputError(
             f"`{folder}` holds no model: {Path(error.filename or '').name} is missing",
             "the model of a run is written when training ends; go on with --resume",

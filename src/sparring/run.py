@@ -50,7 +50,7 @@ class RunFolder:
             if is_full(error):
                 raise disk_full(self.path) from None
             raise InputError(
-                f"run folder `{self.path}` cannot be made: {error.strerror}", "choose another --out"
+                f"run folder `{self.path}` cannot be made: {_reason(error)}", "choose another --out"
             ) from None
 
     def read_history(self, until_step: int | None = None) -> list[dict[str, Any]]:
@@ -132,9 +132,16 @@ def cannot_write(path: Path, error: OSError) -> SparringError:
     """The error in the user's words."""
     if is_full(error):
         return disk_full(path)
-    return InputError(
-        f"`{path}` cannot be written: {error.strerror}", "check the disk and its permissions"
-    )
+    hint = "choose another place, or check the permissions of this one"
+    return InputError(f"`{path}` cannot be written: {_reason(error)}", hint)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file is where a folder has to be"
+    if isinstance(error, IsADirectoryError):
+        return "there is a folder of that name"
+    return str(error.strerror)
 
 
 def is_full(error: OSError) -> bool:

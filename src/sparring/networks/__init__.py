@@ -91,10 +91,13 @@ def _made(
     except InputError:
         raise
     except Exception as error:  # sizes beyond memory, or anything in the user's own code
+        hint = (
+            f"its constructor takes ({'latent_size, ' * (player == 'generator')}shape, **options)"
+        )
+        if network.name in NETWORKS:
+            hint = f"lower {player}.width, latent.size or the size of the data"
         raise InputError(
-            f"{player}: `{network.name}` cannot be made: {said_by(error)}",
-            f"set its options with {player}.OPTION=VALUE; one's own takes "
-            f"({'latent_size, ' if player == 'generator' else ''}shape, **options)",
+            f"{player}: `{network.name}` cannot be made: {said_by(error)}", hint
         ) from error
     if not isinstance(made, nn.Module) or not any(p.requires_grad for p in made.parameters()):
         raise InputError(

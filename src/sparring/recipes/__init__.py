@@ -16,6 +16,12 @@ from sparring.recipes.text import parse_yaml, read_recipe, recipe_names, recipe_
 
 __all__ = ["load_recipe", "parse_override", "recipe_names", "recipe_text", "validated"]
 
+# Pydantic's kinds of problems whose own words are for programmers.
+PLAINER = {
+    "model_type": "a section belongs here, not one value",
+    "list_type": "a list belongs here",
+    "missing": "it is missing",
+}
 NETWORK_NAMES = ("generator.name", "discriminator.name")
 
 
@@ -57,8 +63,11 @@ def validated(values: dict[str, Any], where: str) -> Recipe:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         location = ".".join(str(part) for part in first["loc"])
+        said = first["msg"].removeprefix("Value error, ")
+        said = PLAINER.get(first["type"], f"{said[0].lower()}{said[1:]}")
+        value = "" if first["type"] == "missing" else f"={_short(first['input'])}"
         raise InputError(
-            f"{location}={_short(first['input'])}: {first['msg'][0].lower()}{first['msg'][1:]}",
+            f"{location}{value}: {said}",
             f"{_how_to_set(location, first['type'], first['input'])} (recipe {where})",
         ) from None
 
@@ -113,10 +122,9 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
 def _item(items: list[Any], part: str, key: str) -> Any:
     if not part.isdecimal() or int(part) >= len(items):
         head = key.split(".")[0]
-        places = f"name one by its place from 0 on, e.g. {head}.0" if items else "it is empty"
+        places = f"name one by its place from 0 on, e.g. {head}.0, or " if items else ""
         raise InputError(
-            f"`{key}`: the list has {len(items)} entries",
-            f"{places}; or set the whole: {head}=[...]",
+            f"`{key}`: the list has {len(items)} entries", f"{places}set the whole: {head}=[...]"
         )
     return items[int(part)]
 

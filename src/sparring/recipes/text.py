@@ -32,7 +32,7 @@ def recipe_text(source: str | Path) -> str:
         if path.exists():
             raise InputError(f"`{path}` is no recipe, which ends in .yaml", _instead(path))
     hint = did_you_mean(str(source), recipe_names())
-    raise InputError(f"there is no recipe `{source}`", f"{hint} A file ends in .yaml.")
+    raise InputError(f"there is no recipe `{source}`", f"{hint} (a file ends in .yaml)")
 
 
 def read_recipe(source: str | Path) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def read_recipe(source: str | Path) -> dict[str, Any]:
     try:
         values = parse_yaml(text)
     except ValueError as problem:
-        raise InputError(f"recipe `{source}` is not YAML: {problem}", see) from None
+        raise InputError(f"recipe `{source}` cannot be read as YAML: {problem}", see) from None
     if not isinstance(values, dict):
         raise InputError(f"recipe `{source}` holds no keys", see)
     return {"name": Path(source).stem} | values
@@ -55,8 +55,9 @@ def parse_yaml(text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ValueError(f"{line}{error.problem}") from None
-    except (yaml.YAMLError, OverflowError) as error:
-        raise ValueError(str(error).splitlines()[0]) from None
+    except (yaml.YAMLError, OverflowError, ValueError) as error:
+        # What follows a colon, if anything, is advice to the programmer.
+        raise ValueError(str(error).splitlines()[0].partition(": ")[0]) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     waiting, count = [values], 0

@@ -110,6 +110,7 @@ def train(
         if init:
             start_from(state, init)
         folder.create()
+    tell(f"training into {folder.path}: pictures appear in {folder.samples}")
     session = Session(folder, state, dataset)
     if found:
         session.resume(found)
@@ -165,17 +166,27 @@ def evaluate(
     if path.suffix == ".npz":
         if data is None:
             raise InputError(f"`{path}` must be compared with something", "name it with --data")
-        dataset = data if isinstance(data, Dataset) else open_data(Data(name=data))
         fake = read_samples(path)
+        dataset = data if isinstance(data, Dataset) else _open_like(data, fake)
         scorer = Scorer(dataset, "all", features or "auto")
     else:
         recipe = load_recipe(open_run(path).recipe)
-        named = Data(name=data) if isinstance(data, str) else recipe.data
-        dataset = data if isinstance(data, Dataset) else open_data(named)
         fake = sample(path, samples, seed, generator=generator)
+        if isinstance(data, Dataset):
+            dataset = data
+        else:
+            dataset = _open_like(data, fake) if data else open_data(recipe.data)
         scorer = Scorer(dataset, "test", features or recipe.evaluation.features)
     records = scorer.score(fake, metrics, seed)
     return {name: record.json() for name, record in records.items()}
+
+
+def _open_like(name: str, samples: Tensor) -> Dataset:
+    """The data set of that name; image files, which have no size of their own, at the samples'."""
+    if samples.dim() == 4 and (Path(name).is_dir() or Path(name).suffix == ".zip"):
+        channels, size = samples.shape[1:3]
+        return open_data(Data.model_validate({"name": name, "size": size, "channels": channels}))
+    return open_data(Data(name=name))
 
 
 def pack(

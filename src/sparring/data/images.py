@@ -198,10 +198,10 @@ def _choose_size(source: Source) -> tuple[int, str]:
     found = []
     for name in source.files[::step]:
         try:
-            size = measure(_read(source.path, name))
+            seen = measure(_read(source.path, name))
         except Rejected:
             continue
-        found += [min(size)] if size else []
+        found += [min(seen)] if seen else []
     if not found:
         raise InputError(
             f"`{source.path}`: none of {len(source.files)} files can be read as an image",

@@ -38,7 +38,7 @@ WRONG: dict[str, tuple[list[str], str, str]] = {
     "one sample": (["train", "mlp-mnist", "batch_size=1"], "batch of 1", "batch_size"),
     "one left": (["train", "mlp-mnist", "batch_size=9", "micro_batch=4"], "batch of 1", "micro"),
     "terms": (["train", "penalties=[{name: r1}, {name: r1}]"], "two terms called `r1`", "name"),
-    "data": (["train", "--data", "mnsit5k"], "no data set `mnsit5k`", "`mnist5k`"),
+    "data": (["train", "--data", "mnsit5k"], "no data set, folder or file `mnsit5k`", "`mnist5k`"),
     "data file": (["train", "--data", "no.npz"], "`no.npz` does not exist", ""),
     "device": (["train", "ring", "device=tpu"], "device=tpu cannot be used", "device=auto"),
     "option": (["train", "--recipe", "ring"], "--recipe", "--help"),

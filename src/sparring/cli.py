@@ -248,7 +248,29 @@ def list_data(as_json: Json = False) -> None:
     from sparring.data import data_names
 
     names = data_names()
-    _answer(names, as_json, lambda: print("\n".join(names)))
+    more = "or a folder of images, a .zip of them, a .npz, a packed .safetensors"
+    _answer(names, as_json, lambda: print("\n".join([*names, more])))
+
+
+@data.command("pack")
+def pack_data(
+    source: Annotated[str, typer.Argument(metavar="DATA", help="A name or a path.")],
+    file: Annotated[Path, typer.Argument(help="Ends in .safetensors.")],
+    size: Annotated[int | None, typer.Option(help="Pixels a side.", min=1)] = None,
+    channels: Annotated[int | None, typer.Option(help="1 or 3.", min=1, max=3)] = None,
+    background: Annotated[str, typer.Option(help="Behind transparent pixels.")] = "white",
+    as_json: Json = False,
+) -> None:
+    """Put a data set into one memory-mapped file, to train from or to carry elsewhere."""
+    from sparring import api
+
+    answer = api.pack(source, file, size, channels, background)
+
+    def tell() -> None:
+        shape = "x".join(map(str, answer["shape"]))
+        print(f"{answer['path']}: {answer['samples']:,} samples of {shape}")
+
+    _answer(answer, as_json, tell)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,8 @@ class Data(Section):
     name: str = "mnist5k"
     size: Positive | None = None
     channels: Literal[1, 3] | None = None
+    background: str = "white"  # shows through transparent pixels: a name or #rrggbb
+    flip: bool = False  # mirror half of the real images, drawn anew each time
     mean: float | None = None  # of `gaussian`
     std: Annotated[float, Field(gt=0)] | None = None  # of `gaussian`, and of each mode
 

@@ -168,11 +168,12 @@ def images(count: int, size: int = 8) -> Dataset:
 
 
 def test_few_images_are_told() -> None:
-    def said(count: int) -> list[str]:
-        return codes("digits", "evaluation.metrics=[]", data=images(count))
+    def said(count: int, *words: str) -> list[str]:
+        return codes("digits", "evaluation.metrics=[]", *words, data=images(count))
 
     assert said(1247) == ["few-images"]  # 999 to train with: a tenth each is held out
     assert said(1248) == []
+    assert said(100, "data.flip=true") == []
     few_vectors = Dataset("mine", torch.randn(100, 2), split_by_draw(100))
     assert codes("ring", "evaluation.metrics=[]", data=few_vectors) == []
 

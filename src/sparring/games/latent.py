@@ -43,6 +43,9 @@ class LatentBatch:
         move, game = self.move, self.game
         indices = game.sampler.at(move.position, move.batch_size)[move.part]
         real = to_network(game.dataset.values[indices], game.device, game.dtype)
+        if game.flip:
+            mirrored = torch.rand(move.batch_size, generator=move.draw("flip"))[move.part] < 0.5
+            real = torch.where(mirrored.view(-1, 1, 1, 1).to(game.device), real.flip(-1), real)
         return real.requires_grad_("real" in move.differentiates)
 
     @cached_property
@@ -139,7 +142,7 @@ class LatentGame:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.device, self.dtype = torch.device(device), dtype
-        self.latent = recipe.latent
+        self.latent, self.flip = recipe.latent, recipe.data.flip
         self.dataset = dataset
         self.sampler = Sampler(dataset.splits["train"], recipe.seed)
         self.loss = loss

@@ -133,12 +133,11 @@ def small_batch(setup: Setup) -> Iterator[Finding]:
 def few_images(setup: Setup) -> Iterator[Finding]:
     """A discriminator learns a small set by heart, and then rejects everything else."""
     count = len(setup.dataset.splits["train"])
-    augmented = getattr(setup.recipe.data, "flip", False)
-    if setup.dataset.is_images and count < FEW_IMAGES and not augmented:
+    if setup.dataset.is_images and count < FEW_IMAGES and not setup.recipe.data.flip:
         yield warning(
             "few-images",
             f"{count} training images, without augmentation: few enough to be learned by heart",
-            "add images to data.name, or set data.flip=true where mirror images are as real",
+            "set data.flip=true where mirror images are as real, or add images",
         )
 
 

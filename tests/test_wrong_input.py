@@ -108,12 +108,12 @@ def test_what_nobody_foresaw_is_json_as_well(
     """A mistake of ours has a traceback, for the report of it, and still one value on stdout."""
 
     def broken(run: Path) -> Path:
-        raise ZeroDivisionError("oh")
+        raise ZeroDivisionError("no memory format")  # which is not about room in memory
 
     monkeypatch.setattr("sparring.report.write_report", broken)
     answer = command("report", str(ring), "--json")
     assert answer.code == 1
-    assert answer.value["error"]["message"] == "unexpected ZeroDivisionError: oh"
+    assert answer.value["error"]["message"] == "unexpected ZeroDivisionError: no memory format"
     assert "in broken" in answer.stderr
     assert "report it" in answer.value["error"]["hint"]
 

@@ -60,7 +60,8 @@ def main() -> None:
 def _unexpected(error: Exception) -> dict[str, str]:
     """What memory could not hold, or a mistake: of this program, or of the user's own networks."""
     message = f"{type(error).__name__}: {error}"
-    if isinstance(error, MemoryError) or "memory" in str(error):
+    scarce = ("out of memory", "allocate memory", "not enough memory")
+    if isinstance(error, MemoryError) or any(words in str(error) for words in scarce):
         hint = "lower batch_size, or set micro_batch; lower generator.width, discriminator.width"
         return {"code": "memory", "message": f"out of memory: {message}", "hint": hint}
     traceback.print_exception(error)

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from sparring.data import Dataset, open_data, read_samples
+from sparring.data import Dataset, open_data, read_samples, write_packed
 from sparring.errors import InputError
 from sparring.games import GAMES, generate, latents_of, walk
 from sparring.lookup import find
-from sparring.metrics import Scorer, check_metrics
-from sparring.model import Model, read_model
+from sparring.metrics import METRICS, Scorer, check_metrics
+from sparring.model import Model, is_model, read_model
 from sparring.objectives import Loss, Term
-from sparring.recipe import Data, Recipe, differences
+from sparring.recipe import MOST_SAMPLES, Data, Recipe
 from sparring.recipes import load_recipe
-from sparring.run import RunFolder, next_free, open_run, write_text
+from sparring.referee import preflight
+from sparring.run import RunFolder, next_free, open_run
 from sparring.session import Session, read_summary
-from sparring.training import checkpoint
+from sparring.starting import Overrides, check_same, choose, fit, start_from, tell, to_resume
 from sparring.training.precision import choose_device
 from sparring.training.state import State
-
-MAY_CHANGE = ("evaluation.", "title", "source", "name", "snapshots", "checkpoint_seconds", "device")
-
-
-def tell(message: str) -> None:
-    """A message to the person: on stderr, so that stdout stays what was asked for."""
-    print(message, file=sys.stderr)
 
 
 class Run:
@@ -66,7 +59,7 @@ def train(
     recipe: str | Path | Recipe | None = None,
     data: str | Dataset | None = None,
     out: str | Path | None = None,
-    overrides: Mapping[str, Any] | Sequence[str] = (),
+    overrides: Overrides = (),
     *,
     resume: bool = False,
     init: str | Path | None = None,
@@ -87,17 +80,21 @@ def train(
     found = None
     if resume and init:
         raise InputError("--init starts a run, --resume goes on with one", "give only one of them")
+    if time_limit is not None and not time_limit >= 0:
+        raise InputError(f"--time {time_limit} is no number of seconds", "give 0 or more")
     if resume:
-        folder, found = _to_resume(out)
+        folder, found = to_resume(out)
     else:
         name = recipe.name if isinstance(recipe, Recipe) else Path(recipe or "digits").stem
         folder = RunFolder(out or next_free(name))
         if folder.exists:
             folder.create()  # says what to do
     own = {"generator.name": generator, "discriminator.name": discriminator}
-    chosen = _choose(recipe, overrides, data, folder if resume else None, own)
+    chosen = choose(recipe, overrides, data, folder if resume else None, own)
     chosen.custom = [*(["loss"] if loss else []), *(term.name for term in (*penalties, *terms))]
     dataset = data if isinstance(data, Dataset) else open_data(chosen.data)
+    for note in [*dataset.notes, *fit(chosen, dataset, recipe, overrides, resume)]:
+        tell(f"data: {note}")
     if dataset.is_images:
         chosen.data = chosen.data.model_copy(
             update={"size": dataset.shape[1], "channels": dataset.shape[0]}
@@ -107,18 +104,19 @@ def train(
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
     state = State(game, chosen, device)
-    for warning in state.warnings:
-        tell(f"warning: {warning}")
     if found:
-        _check_same(found, chosen, dataset, allow_changes)
+        check_same(found, chosen, dataset, allow_changes)
     else:
         if init:
-            _start_from(state, init)
+            start_from(state, init)
         folder.create()
-    session = Session(folder, state, dataset)
+    known = preflight(chosen, dataset, game)
+    for told in (*state.warnings, *(f"{finding.evidence}; {finding.advice}" for finding in known)):
+        tell(f"warning: {told}")
+    tell(f"training into {folder.path}: pictures appear in {folder.samples}")
+    session = Session(folder, state, dataset, known)
     if found:
-        session.resume(found)
-    write_text(folder.recipe, chosen.dump())
+        session.resume(found, tell)
     session.train(time_limit)
     return Run(folder, generator, data if isinstance(data, Dataset) else None)
 
@@ -171,100 +169,64 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Score a run against its test split, or an npz of samples against all of `data`."""
     path = Path(what)
+    if not metrics:
+        raise InputError("no metric was named", f"choose from: {', '.join(METRICS)}")
+    if not 2 <= samples <= MOST_SAMPLES:
+        raise InputError(f"samples={samples} is out of range", f"choose from 2 to {MOST_SAMPLES}")
     if path.suffix == ".npz":
         if data is None:
             raise InputError(f"`{path}` must be compared with something", "name it with --data")
-        dataset = data if isinstance(data, Dataset) else open_data(Data(name=data))
         fake = read_samples(path)
+        dataset = data if isinstance(data, Dataset) else _open_like(data, fake)
         scorer = Scorer(dataset, "all", features or "auto")
     else:
         recipe = load_recipe(open_run(path).recipe)
-        named = Data(name=data) if isinstance(data, str) else recipe.data
-        dataset = data if isinstance(data, Dataset) else open_data(named)
         fake = sample(path, samples, seed, generator=generator)
+        if isinstance(data, Dataset):
+            dataset = data
+        else:
+            dataset = _open_like(data, fake) if data else open_data(recipe.data)
         scorer = Scorer(dataset, "test", features or recipe.evaluation.features)
     records = scorer.score(fake, metrics, seed)
     return {name: record.json() for name, record in records.items()}
 
 
-def _choose(
-    recipe: str | Path | Recipe | None,
-    overrides: Mapping[str, Any] | Sequence[str],
-    data: str | Dataset | None,
-    resumed: RunFolder | None,
-    own: Mapping[str, Callable[..., nn.Module] | None],
-) -> Recipe:
-    """The recipe with its overrides; a resumed run's own unless another is named.
-
-    Constructors of one's own are named in it, so that it says what was trained.
-    """
-    named = {
-        key: f"{make.__module__}:{getattr(make, '__qualname__', type(make).__name__)}"
-        for key, make in own.items()
-        if make
-    }
-    if isinstance(overrides, Mapping):
-        overrides = named | dict(overrides)
-    else:
-        overrides = [*(f"{key}={name}" for key, name in named.items()), *overrides]
-    chosen = load_recipe(recipe or (resumed.recipe if resumed else "digits"), overrides)
-    if isinstance(data, Dataset):
-        chosen.data.name = data.name
-    elif data is not None:
-        chosen.data.name = data
-    return chosen
+def _open_like(name: str, samples: Tensor) -> Dataset:
+    """The data set of that name; image files, which have no size of their own, at the samples'."""
+    if samples.dim() == 4 and (Path(name).is_dir() or Path(name).suffix == ".zip"):
+        channels, size = samples.shape[1:3]
+        return open_data(Data.model_validate({"name": name, "size": size, "channels": channels}))
+    return open_data(Data(name=name))
 
 
-def _to_resume(out: str | Path | None) -> tuple[RunFolder, checkpoint.Checkpoint]:
-    if out is None:
-        raise InputError("--resume needs to know which run", "name its folder with --out")
-    folder = open_run(out)
-    found = checkpoint.load_latest(folder.checkpoints, tell)
-    if found is None:
-        raise InputError(
-            f"`{folder.path}` has no checkpoint yet", "delete the folder and train again"
-        )
-    return folder, found
-
-
-def _check_same(
-    found: checkpoint.Checkpoint, new: Recipe, dataset: Dataset, allow_changes: bool
-) -> None:
-    """Refuse to resume under a changed recipe or on other data, unless the user says so."""
-    old = Recipe.model_validate(found.meta["recipe"])
-    changed = {
-        key: values
-        for key, values in differences(old, new).items()
-        if not key.startswith(MAY_CHANGE)
-        and not (key == "steps" and new.steps >= found.meta["step"])
-    }
-    told = [f"{key}: {before} → {after}" for key, (before, after) in changed.items()]
-    if found.meta["data"] != dataset.fingerprint:
-        told.append(f"data `{dataset.name}` has other contents than before")
-    if told and not allow_changes:
-        raise InputError(
-            "the run was trained differently: " + "; ".join(told),
-            "go on all the same with --allow-changes",
-        )
-    schedules = (new.optimizer.generator.schedule, new.optimizer.discriminator.schedule)
-    if old.steps != new.steps and any(schedule.name != "constant" for schedule in schedules):
-        tell("note: the rate schedules now reach their end at the new number of steps")
-
-
-def _start_from(state: State, init: str | Path) -> None:
-    folder = open_run(init).checkpoints
-    path = folder / checkpoint.BEST
-    try:
-        found = checkpoint.read(path)
-    except checkpoint.BrokenCheckpoint as problem:
-        raise InputError(f"cannot start from `{path}`: {problem}", "name a finished run") from None
-    left = checkpoint.start_from(state, found)
-    if left:
-        tell(f"{len(left)} tensors do not fit and start fresh, the first is {left[0]}")
+def pack(
+    data: str,
+    file: str | Path,
+    size: int | None = None,
+    channels: int | None = None,
+    background: str = "white",
+) -> dict[str, Any]:
+    """Put a data set into one memory-mapped file; returns its path, samples and shape."""
+    path = Path(file)
+    if path.suffix != ".safetensors":
+        raise InputError(f"`{path}` does not end in .safetensors", "a packed file does")
+    if path.exists():
+        raise InputError(f"`{path}` exists already", "choose another name")
+    named = {"name": data, "size": size, "channels": channels, "background": background}
+    dataset = open_data(Data.model_validate(named))
+    for note in dataset.notes:
+        tell(f"data: {note}")
+    write_packed(dataset, path)
+    return {"path": str(path), "samples": len(dataset.values), "shape": list(dataset.shape)}
 
 
 def _model(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
     folder = RunFolder(path)
+    if not folder.exists and not is_model(folder.path):
+        raise InputError(
+            f"`{path}` holds neither a run nor a model",
+            "name a run; they are in `runs/` by default",
+        )
     return read_model(folder.model if folder.exists else folder.path, make)
 
 

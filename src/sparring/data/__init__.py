@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from sparring.data.dataset import Dataset, Modes, to_network, to_samples
+from sparring.data.fit import fit_to_data
+from sparring.data.images import open_images
+from sparring.data.known import KNOWN
 from sparring.data.npz import mnist5k, read_npz, read_samples
+from sparring.data.packed import read_packed, write_packed
+from sparring.data.resize import bring_to
 from sparring.data.sampler import Sampler
 from sparring.data.toy import TOYS
 from sparring.errors import InputError, did_you_mean
@@ -16,52 +21,68 @@ __all__ = [
     "Modes",
     "Sampler",
     "data_names",
+    "fit_to_data",
     "open_data",
     "read_samples",
     "to_network",
     "to_samples",
+    "write_packed",
 ]
+
+PACKED = ".safetensors"
 
 
 def data_names() -> list[str]:
     """The data sets that are known by name."""
-    return ["mnist5k", *TOYS]
+    return ["mnist5k", *KNOWN, *TOYS]
 
 
 def open_data(data: Data) -> Dataset:
-    """The data set that a recipe names, checked against the size and channels it asks for."""
+    """The data set that a recipe names, at the size and in the channels that it asks for."""
+    _check_options(data)
     dataset = _open(data)
-    if dataset.is_images:
-        channels, height, width = dataset.shape
-        if data.size not in (None, height) or data.channels not in (None, channels):
+    if not dataset.is_images:
+        if data.size or data.channels or data.flip:
             raise InputError(
-                f"data `{data.name}` has {channels} channels of {height}x{width} pixels, "
-                f"the recipe asks for data.size={data.size} data.channels={data.channels}",
-                "leave data.size and data.channels out to take them from the data",
+                f"data `{data.name}` holds vectors, not images",
+                "leave data.size, data.channels and data.flip out",
             )
-        if height != width:
-            raise InputError(f"data `{data.name}` is {height}x{width}", "images must be square")
-    return dataset
+        return dataset
+    return bring_to(dataset, data.size, data.channels)
 
 
-def _open(data: Data) -> Dataset:
+def _check_options(data: Data) -> None:
     for key, names in (("mean", ("gaussian",)), ("std", ("gaussian", "ring", "grid"))):
         if getattr(data, key) is not None and data.name not in names:
             raise InputError(
                 f"data.{key} has no meaning for data `{data.name}`", f"leave data.{key} out"
             )
+
+
+def _open(data: Data) -> Dataset:
     if data.name == "mnist5k":
         return mnist5k()
+    if data.name in KNOWN:
+        return KNOWN[data.name]()
     if data.name == "gaussian":
         return TOYS[data.name](data.mean, data.std)
     if data.name in ("ring", "grid"):
         return TOYS[data.name](data.std)
     if data.name in TOYS:
         return TOYS[data.name]()
-    path = Path(data.name)
+    path = Path(data.name).expanduser()
     if path.suffix == ".npz":
         return read_npz(path)
+    if path.suffix == PACKED:
+        return read_packed(path)
+    if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
+        return open_images(path, data)
+    if path.is_file():
+        raise InputError(
+            f"data `{path}` is a file of an unknown kind",
+            "give a folder of images, a .zip of them, a .npz or a packed .safetensors",
+        )
     raise InputError(
-        f"there is no data set `{data.name}`",
-        f"{did_you_mean(data.name, data_names())} A file ends in .npz.",
+        f"there is no data set, folder or file `{data.name}`",
+        f"{did_you_mean(data.name, data_names())} Or give the path of a folder, zip or npz.",
     )

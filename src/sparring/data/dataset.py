@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 SPLITS = ("train", "select", "test")
+MAX_HELD_OUT = 5000
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Dataset:
     """Samples as one array: uint8 [N, C, H, W] for images, float32 [N, D] for vectors.
 
     The splits are index arrays fixed by the data set: `train` is what GANs see, `select` chooses
-    checkpoints, `test` gives the final scores.
+    checkpoints, `test` gives the final scores. `notes` tell what was decided on the way from files
+    to samples; `content` is the hash of the contents where it is known already.
     """
 
     name: str
@@ -40,7 +42,8 @@ class Dataset:
     modes: Modes | None = None
     description: str = ""
     licence: str = ""
-    _cache: dict[str, Tensor] = field(default_factory=dict, compare=False, repr=False)
+    notes: tuple[str, ...] = ()
+    content: str = ""
 
     @property
     def is_images(self) -> bool:
@@ -61,11 +64,14 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the contents: what a run was trained on, and the key of cached features."""
+        if self.content:
+            return self.content
         digest = hashlib.blake2b(digest_size=8)
         for tensor in (self.values, self.labels, *(self.splits[name] for name in SPLITS)):
             if tensor is not None:
                 digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
-                digest.update(tensor.contiguous().numpy().data)
+                for part in tensor.split(4096):  # the whole may be larger than memory
+                    digest.update(part.contiguous().numpy().data)
         return digest.hexdigest()
 
 
@@ -86,10 +92,10 @@ def to_samples(output: Tensor, images: bool) -> Tensor:
     return output.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).contiguous()
 
 
-def split_by_draw(count: int, seed: int = 0, held_out: float = 0.1) -> dict[str, Tensor]:
-    """Splits for data that has none of its own: `held_out` of it for each of select and test."""
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    part = max(2, int(count * held_out))  # a score needs two samples
+def split_by_draw(count: int) -> dict[str, Tensor]:
+    """Splits for data that has none: a tenth, at most 5,000, for each of select and test."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
+    part = max(2, min(count // 10, MAX_HELD_OUT))  # a score needs two samples
     return {
         "select": order[:part].sort().values,
         "test": order[part : 2 * part].sort().values,

@@ -15,6 +15,7 @@ from sparring.lookup import find
 from sparring.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from sparring.networks.layers import seeded
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
+from sparring.networks.moments import MomentsDiscriminator
 from sparring.recipe import Network
 
 __all__ = ["NETWORKS", "Family", "build_discriminator", "build_generator", "count_parameters"]
@@ -33,6 +34,7 @@ class Family(NamedTuple):
 NETWORKS: dict[str, Family] = {
     "mlp": Family(MLPGenerator, MLPDiscriminator),
     "dcgan": Family(DCGANGenerator, DCGANDiscriminator),
+    "moments": Family(MLPGenerator, MomentsDiscriminator),  # only its discriminator is special
 }
 
 

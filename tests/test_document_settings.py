@@ -24,6 +24,7 @@ SHORT = {
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "gaussian-moments": {
         "repeats": {"generator": 20, "discriminator": 20},
+        "penalties": [],
         "optimizer.generator": ("sgd", 1e-3, 0.9, "constant"),
         "optimizer.discriminator": ("sgd", 1e-3, 0.9, "constant"),
         "steps": 5000,

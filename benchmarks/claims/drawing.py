@@ -45,6 +45,18 @@ def name(axes: Axes, text: str, color: str, x: float, y: float, ha: str = "left"
     note.set(size=9.5, weight="bold", color=color, va="center", ha=ha, annotation_clip=False)
 
 
+def name_ends(axes: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
+    """Name lines by (text, colour, last value) right of the axes, pushed apart; limits are set."""
+    place = axes.transData + axes.transAxes.inverted()
+    floor = 0.0
+    for text, color, value in sorted(ends, key=lambda end: end[2]):
+        y = max(floor, float(place.transform((0, value))[1]))
+        lines = text.count("\n") + 1
+        floor = y + 0.08 * lines
+        note = axes.text(1.03, y, text, transform=axes.transAxes)
+        note.set(size=9.5, weight="bold", color=color, va="center", linespacing=1.25)
+
+
 def save(figure: Figure, name: str, quick: bool) -> str:
     """Write the picture; returns its path within the repository."""
     path = (QUICK if quick else IMAGES) / f"claim-{name}.png"

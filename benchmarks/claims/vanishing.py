@@ -172,27 +172,28 @@ def picture(alone: list[Row], after: list[Row], quick: bool) -> str:
         "The saturating loss gives up when the discriminator wins",
         "its slope is D's score of the fake: nothing once D is sure; Adam rescales what is left, "
         "plain SGD does not",
-        ("The loss's slope", "Gradient at the fakes, D learning alone", "Then both learn again"),
+        ("The loss's slope", "Gradient at the fakes", "Distance to the data, then"),
     )
-    logits = torch.linspace(-9, 4, 131)
+    logits, ends = torch.linspace(-9, 4, 131), []
     for loss, said in NAMES.items():
         by_score.plot(logits, slopes(loss, logits), color=COLORS[said], linewidth=2.2)
-        drawing.name(by_score, said, COLORS[said], -9, 0.06 if loss != "logistic" else 0.94)
+        drawing.name(by_score, said, COLORS[said], -9, 0.06 if loss != "logistic" else 0.9)
         moves = [row["d_moves"] for row in alone if row["seed"] == 0]
         norms = [np.median([r[said] for r in alone if r["d_moves"] == at]) for at in moves]
         by_moves.plot(moves, norms, color=COLORS[said], linewidth=2.2, marker="o", markersize=4)
-        drawing.name(by_moves, said, COLORS[said], moves[-1], norms[-1] * 1.9, ha="right")
+        drawing.name(by_moves, said, COLORS[said], moves[-1], norms[-1] * 2.6, ha="right")
         for optimizer, dash in (("adam", (1, 0)), ("sgd", (3, 2))):
             rows = [r for r in after if (r["loss"], r["optimizer"]) == (said, optimizer)]
             steps = sorted({row["steps"] for row in rows})
             far = [np.median([r["distance"] for r in rows if r["steps"] == at]) for at in steps]
             later.plot(steps, far, color=COLORS[said], linewidth=2.2, dashes=dash)
-            drawing.name(later, f"{said}, {optimizer}", COLORS[said], steps[-1], far[-1])
+            ends.append((f"{said}\n{optimizer.upper()}", COLORS[said], far[-1]))
     ticks = [0.0001, 0.01, 0.5, 0.95]
     by_score.set_xticks(torch.tensor(ticks).logit().tolist(), [f"{tick:g}" for tick in ticks])
     drawing.across(by_score, "D's score of the fake (0: surely fake)")
     by_moves.set_yscale("log")
-    drawing.across(by_moves, "moves of D alone")
+    drawing.across(by_moves, "moves of D, which learns alone")
     later.set_ylim(bottom=0)
-    drawing.across(later, "steps of both · distance to the nearest mode")
+    drawing.name_ends(later, ends)
+    drawing.across(later, "steps in which both learn")
     return drawing.save(figure, "vanishing", quick)

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 11.0, 4.6  # inches of a sheet
 TITLE, NOTE = 0.925, 0.86  # heights of its words, as shares
 
 
-def sheet(title: str, note: str, panels: Sequence[str], right: float = 0.88) -> tuple[Figure, list]:
+def sheet(title: str, note: str, panels: Sequence[str], right: float = 0.86) -> tuple[Figure, list]:
     """A figure with a title, a line that says what is seen, and panels side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

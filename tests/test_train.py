@@ -90,13 +90,14 @@ def test_the_summary_says_what_happened(digits: Run) -> None:
     assert (summary["recipe"], summary["data"]) == ("digits", "mnist5k")
     assert (summary["steps"], summary["samples_seen"]) == (12, 192)
     assert summary["run"] == str(digits.path)
-    assert summary["findings"] == []
+    assert [finding["code"] for finding in summary["findings"]] == ["short-run"]
     assert summary["seconds"] > 0
     assert summary["best"]["metrics"].keys() == {"kid", "fid"}
     record = summary["best"]["metrics"]["fid"]
     assert (record["samples_real"], record["samples_fake"]) == (500, 120)
     assert (record["split"], record["features"]) == ("test", "classifier")
-    assert json.loads(digits.folder.findings.read_text())["findings"] == []
+    written = json.loads(digits.folder.findings.read_text())
+    assert written == {"verdict": "unknown", "findings": summary["findings"]}
 
 
 def test_the_recipe_of_a_run_is_complete(digits: Run) -> None:

@@ -13,12 +13,13 @@ from sparring.data import Dataset, open_data, read_samples, write_packed
 from sparring.errors import InputError
 from sparring.games import GAMES, generate, latents_of
 from sparring.lookup import find
-from sparring.metrics import Scorer, check_metrics
-from sparring.model import Model, read_model
+from sparring.metrics import METRICS, Scorer, check_metrics
+from sparring.model import Model, is_model, read_model
 from sparring.objectives import Loss, Term
-from sparring.recipe import Data, Recipe
+from sparring.recipe import MOST_SAMPLES, Data, Recipe
 from sparring.recipes import load_recipe
-from sparring.run import RunFolder, next_free, open_run, write_text
+from sparring.referee import preflight
+from sparring.run import RunFolder, next_free, open_run
 from sparring.session import Session, read_summary
 from sparring.starting import Overrides, check_same, choose, fit, start_from, tell, to_resume
 from sparring.training.precision import choose_device
@@ -80,6 +81,8 @@ def train(
     found = None
     if resume and init:
         raise InputError("--init starts a run, --resume goes on with one", "give only one of them")
+    if time_limit is not None and not time_limit >= 0:
+        raise InputError(f"--time {time_limit} is no number of seconds", "give 0 or more")
     if resume:
         folder, found = to_resume(out)
     else:
@@ -102,19 +105,19 @@ def train(
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
     state = State(game, chosen, device)
-    for warning in state.warnings:
-        tell(f"warning: {warning}")
     if found:
         check_same(found, chosen, dataset, allow_changes)
     else:
         if init:
             start_from(state, init)
         folder.create()
+    known = preflight(chosen, dataset, game)
+    for told in (*state.warnings, *(f"{finding.evidence}; {finding.advice}" for finding in known)):
+        tell(f"warning: {told}")
     tell(f"training into {folder.path}: pictures appear in {folder.samples}")
-    session = Session(folder, state, dataset)
+    session = Session(folder, state, dataset, known)
     if found:
-        session.resume(found)
-    write_text(folder.recipe, chosen.dump())
+        session.resume(found, tell)
     session.train(time_limit)
     return Run(folder, generator, data if isinstance(data, Dataset) else None)
 
@@ -163,6 +166,10 @@ def evaluate(
 ) -> dict[str, dict[str, Any]]:
     """Score a run against its test split, or an npz of samples against all of `data`."""
     path = Path(what)
+    if not metrics:
+        raise InputError("no metric was named", f"choose from: {', '.join(METRICS)}")
+    if not 2 <= samples <= MOST_SAMPLES:
+        raise InputError(f"samples={samples} is out of range", f"choose from 2 to {MOST_SAMPLES}")
     if path.suffix == ".npz":
         if data is None:
             raise InputError(f"`{path}` must be compared with something", "name it with --data")
@@ -212,6 +219,11 @@ def pack(
 
 def _model(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
     folder = RunFolder(path)
+    if not folder.exists and not is_model(folder.path):
+        raise InputError(
+            f"`{path}` holds neither a run nor a model",
+            "name a run; they are in `runs/` by default",
+        )
     return read_model(folder.model if folder.exists else folder.path, make)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from rich.console import Console
 
 from sparring.errors import InputError, SparringError
+from sparring.run import disk_full, is_full
 from sparring.version import __version__
 
 app = typer.Typer(
@@ -47,9 +49,24 @@ def main() -> None:
     except SparringError as error:
         code = _fail(error.record(), error.exit_code, as_json)
     except OSError as error:
-        record = {"code": "failed", "message": str(error), "hint": "check the disk and the path"}
-        code = _fail(record, 1, as_json)
+        problem = disk_full(Path(error.filename or ".")) if is_full(error) else None
+        told = problem or SparringError(str(error), "check the disk and the path")
+        code = _fail(told.record(), 1, as_json)
+    except Exception as error:
+        code = _fail(_unexpected(error), 1, as_json)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unexpected(error: Exception) -> dict[str, str]:
+    """What memory could not hold, or a mistake: of this program, or of the user's own networks."""
+    message = f"{type(error).__name__}: {error}"
+    scarce = ("out of memory", "allocate memory", "not enough memory")
+    if isinstance(error, MemoryError) or any(words in str(error) for words in scarce):
+        hint = "lower batch_size, or set micro_batch; lower generator.width, discriminator.width"
+        return {"code": "memory", "message": f"out of memory: {message}", "hint": hint}
+    traceback.print_exception(error)
+    hint = "if it is not in code of your own, please report it with the lines above"
+    return {"code": "failed", "message": f"unexpected {message}", "hint": hint}
 
 
 def _fail(record: dict[str, str], code: int, as_json: bool) -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class SparringError(Exception):
@@ -29,11 +32,28 @@ class InputError(SparringError):
     exit_code = 2
 
 
+class DiskFull(SparringError):
+    """There is no room where something has to be written: exit code 1."""
+
+    code = "disk"
+
+
 class StoppedByFinding(SparringError):
     """Training was stopped by a finding of the referee: exit code 3."""
 
     code = "stopped"
     exit_code = 3
+
+
+def said_by(error: Exception) -> str:
+    """What an error of other code says, in one line, and the last line of the user's it is from."""
+    told = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    libraries = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<")
+    package = str(Path(__file__).parent)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if not frame.filename.startswith((*libraries, package)):
+            return f"{told} ({Path(frame.filename).name}, line {frame.lineno})"
+    return told
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sparring.errors import InputError, did_you_mean
+from sparring.errors import InputError, did_you_mean, said_by
 
 T = TypeVar("T")
 
@@ -31,8 +31,9 @@ def _import(name: str, key: str) -> Any:
         found: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a module of the user's own may raise anything
         raise InputError(
-            f"{key}: cannot load `{name}`: {error}", "write it as module:attribute"
-        ) from None
+            f"{key}: cannot load `{name}`: {said_by(error)}",
+            "write it as module:attribute, with the module in this folder or installed",
+        ) from error
     return found

@@ -59,20 +59,30 @@ class Model:
         self.is_images: bool = config["images"]
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds what a model has, whole or not."""
+    return any((folder / name).is_file() for name in (CONFIG, WEIGHTS))
+
+
 def read_model(folder: Path, make: Callable[..., nn.Module] | None = None) -> Model:
     """The generator of a model folder in eval mode; `make` is the constructor of one's own."""
     try:
         config = json.loads((folder / CONFIG).read_text())
         tensors = load_file(folder / WEIGHTS)
         network = Network.model_validate(config["generator"])
-        latent, shape = Latent.model_validate(config["latent"]), tuple(config["shape"])
+        latent = Latent.model_validate(config["latent"])
+        shape, _ = tuple(int(side) for side in config["shape"]), bool(config["images"])
     except FileNotFoundError as error:
         raise InputError(
             f"`{folder}` holds no model: {Path(error.filename or '').name} is missing",
             "the model of a run is written when training ends; go on with --resume",
         ) from None
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise InputError(f"the model in `{folder}` cannot be read: {error}") from None
+        reason = f"{CONFIG} has no {error}" if isinstance(error, KeyError) else str(error)
+        raise InputError(
+            f"the model in `{folder}` cannot be read: {reason}",
+            "write it again: sparring train --resume --out RUN",
+        ) from None
     generator = build_generator(network, latent.size, shape, seed=0, make=make)
     try:
         generator.load_state_dict(tensors)

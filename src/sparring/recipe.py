@@ -9,7 +9,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-Positive = Annotated[int, Field(gt=0)]
+# Bounds that no sensible value comes near, so that a slip of the finger is told at once.
+Positive = Annotated[int, Field(gt=0, le=10**12)]
+MOST_SAMPLES = 1_000_000
+Samples = Annotated[int, Field(ge=2, le=MOST_SAMPLES)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -156,8 +159,8 @@ class Evaluation(Section):
 
     metrics: list[str] = ["kid", "fid"]
     every: Annotated[int, Field(ge=0)] = 100_000
-    samples: Annotated[int, Field(ge=2)] = 1_000
-    final_samples: Annotated[int, Field(ge=2)] = 2_000
+    samples: Samples = 1_000
+    final_samples: Samples = 2_000
     features: str = "auto"
 
 
@@ -170,7 +173,7 @@ class Recipe(Section):
     game: str = "latent"
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
     steps: Positive = 10_000
-    batch_size: Positive = 64
+    batch_size: Annotated[int, Field(gt=0, le=2**20)] = 64
     micro_batch: Positive | None = None
     device: str = "auto"
     precision: Precision = Precision()

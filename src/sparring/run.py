@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sparring.errors import InputError
+from sparring.errors import DiskFull, InputError, SparringError
 
 
 class RunFolder:
@@ -31,7 +32,10 @@ class RunFolder:
     @property
     def exists(self) -> bool:
         """Whether the folder holds a run."""
-        return self.recipe.is_file()
+        try:
+            return self.recipe.is_file()
+        except OSError:  # a name that is too long; making the folder says so
+            return False
 
     def create(self) -> None:
         """Make the folder; InputError where it holds a run already or cannot be written."""
@@ -43,19 +47,22 @@ class RunFolder:
             for folder in (self.samples, self.checkpoints):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
+            if is_full(error):
+                raise disk_full(self.path) from None
             raise InputError(
-                f"run folder `{self.path}` cannot be made: {error.strerror}", "choose another --out"
+                f"run folder `{self.path}` cannot be made: {_reason(error)}", "choose another --out"
             ) from None
 
     def read_history(self, until_step: int | None = None) -> list[dict[str, Any]]:
-        """The ticks so far, up to a step; a line that a crash cut short ends them."""
+        """The ticks so far, up to a step; a line that is none, as a crash leaves it, ends them."""
         ticks = []
         for line in _lines(self.history):
             try:
                 tick = json.loads(line)
-            except ValueError:
+                step = int(tick["step"])
+            except (ValueError, TypeError, KeyError):
                 break
-            if until_step is not None and tick["step"] > until_step:
+            if until_step is not None and step > until_step:
                 break
             ticks.append(tick)
         return ticks
@@ -112,16 +119,50 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise cannot_write(path, error) from None
 
 
-def cannot_write(path: Path, error: OSError) -> InputError:
+def append_text(path: Path, text: str) -> None:
+    """Add to the end of a file."""
+    try:
+        with path.open("a") as file:
+            file.write(text)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: Path, error: OSError) -> SparringError:
     """The error in the user's words."""
-    return InputError(
-        f"`{path}` cannot be written: {error.strerror}", "check the disk and its permissions"
+    if is_full(error):
+        return disk_full(path)
+    hint = "choose another place, or check the permissions of this one"
+    return InputError(f"`{path}` cannot be written: {_reason(error)}", hint)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file is where a folder has to be"
+    if isinstance(error, IsADirectoryError):
+        return "there is a folder of that name"
+    return str(error.strerror)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the disk, or the user's share of it, is what gave out."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def disk_full(path: Path) -> DiskFull:
+    """The error that names the disk which `path` lies on."""
+    disk = path.absolute()
+    while not disk.is_mount() and disk != disk.parent:
+        disk = disk.parent
+    return DiskFull(
+        f"the disk at `{disk}` is full: `{path}` cannot be written",
+        "free some space there, or choose a place on another disk",
     )
 
 
 def _lines(path: Path) -> Iterator[str]:
     if path.is_file():
-        with path.open() as file:
+        with path.open(errors="replace") as file:
             yield from file
 
 

@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -14,43 +14,69 @@ from typing import Any
 from rich.console import Console
 
 from sparring.data import Dataset
-from sparring.errors import Interrupted, StoppedByFinding
+from sparring.errors import DiskFull, Interrupted, StoppedByFinding
 from sparring.games import generate, latents_of
 from sparring.metrics import Scorer
 from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
+from sparring.referee import Finding
 from sparring.report import write_gif, write_report
-from sparring.run import RunFolder, write_json
+from sparring.run import RunFolder, write_json, write_text
 from sparring.training import checkpoint
 from sparring.training.loop import Observer, Tick, train
 from sparring.training.state import State
 
 
 class Session:
-    """Hands the loop its observers and finishes the run folder when it ends."""
+    """Hands the loop its observers and finishes the run folder when it ends.
 
-    def __init__(self, folder: RunFolder, state: State, dataset: Dataset) -> None:
+    `known` is what preflight found.
+    """
+
+    def __init__(
+        self, folder: RunFolder, state: State, dataset: Dataset, known: Iterable[Finding] = ()
+    ) -> None:
         self.folder = folder
         self.state = state
         self.dataset = dataset
         fingerprint = dataset.fingerprint
-        self.referee = Referee()
+        self.referee = Referee(known)
         self.evaluation = Evaluation(folder, dataset, fingerprint)
         self.checkpoints = Checkpoints(folder, fingerprint)
         self.seconds = 0.0
 
-    def resume(self, found: checkpoint.Checkpoint) -> None:
+    def resume(self, found: checkpoint.Checkpoint, tell: Callable[[str], None]) -> None:
         """Go back to a checkpoint: state, history, best score."""
         checkpoint.restore(self.state, found)
         self.folder.cut_history(self.state.step)
-        self.evaluation.resume()
+        problem = self.evaluation.resume()
+        history = self.folder.read_history()
+        if problem and any(key.startswith("metric/") for tick in history for key in tick):
+            path = self.evaluation.path
+            tell(f"checkpoint `{path}`: {problem}; the best is chosen anew from here on")
         self.seconds = found.meta["seconds"]
 
     def train(self, time_limit: float | None = None) -> dict[str, Any]:
         """Train to the end, the time limit or an interruption; returns the summary.
 
-        Raises Interrupted after a signal and StoppedByFinding, both with everything saved.
+        Raises Interrupted after a signal and StoppedByFinding, both with everything saved, and
+        DiskFull, with the last checkpoint as it was.
         """
+        try:
+            write_text(self.folder.recipe, self.state.recipe.dump())
+            self._write_findings()
+            return self._train(time_limit)
+        except DiskFull as error:
+            error.hint = f"free some space there, then {self._way_on()}"
+            raise
+
+    def _way_on(self) -> str:
+        path = self.folder.path
+        if checkpoint.has_any(self.folder.checkpoints):
+            return f"go on with: sparring train --resume --out {path}"
+        return f"delete `{path}` and train again"
+
+    def _train(self, time_limit: float | None) -> dict[str, Any]:
         state = self.state
         deadline = time.monotonic() + time_limit if time_limit is not None else float("inf")
         try:
@@ -135,7 +161,7 @@ class Session:
             "samples_seen": state.samples_seen,
             "samples_per_second": round(state.samples_seen / max(self.seconds, 1e-9), 1),
             "best": {"step": score["step"], "metrics": metrics},
-            "verdict": self._verdict(),
+            "verdict": self.referee.verdict,
             "findings": findings,
             "equilibrium": state.game.equilibrium(),
             "dataset": {
@@ -145,12 +171,9 @@ class Session:
             },
         }
 
-    def _verdict(self) -> str:
-        return "unhealthy" if self.referee.findings else "unknown"
-
     def _write_findings(self) -> None:
         found = [finding.json() for finding in self.referee.findings]
-        write_json(self.folder.findings, {"verdict": self._verdict(), "findings": found})
+        write_json(self.folder.findings, {"verdict": self.referee.verdict, "findings": found})
 
 
 @contextmanager

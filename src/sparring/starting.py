@@ -16,6 +16,7 @@ from sparring.recipes import load_recipe, recipe_names
 from sparring.run import RunFolder, open_run
 from sparring.training import checkpoint
 from sparring.training.state import State
+from sparring.version import __version__
 
 MAY_CHANGE = ("evaluation.", "title", "source", "name", "snapshots", "checkpoint_seconds", "device")
 Overrides = Mapping[str, Any] | Sequence[str]
@@ -93,7 +94,14 @@ def check_same(
     found: checkpoint.Checkpoint, new: Recipe, dataset: Dataset, allow_changes: bool
 ) -> None:
     """Refuse to resume under a changed recipe or on other data, unless the user says so."""
-    old = Recipe.model_validate(found.meta["recipe"])
+    try:
+        old = Recipe.model_validate(found.meta["recipe"])
+    except ValueError:
+        raise InputError(
+            f"`{found.path}` was written by version {found.meta.get('version')} of this program, "
+            f"whose recipes were different (this is {__version__})",
+            "go on with that version, or start from its weights with --init",
+        ) from None
     changed = {
         key: values
         for key, values in differences(old, new).items()
@@ -122,5 +130,10 @@ def start_from(state: State, init: str | Path) -> None:
     except checkpoint.BrokenCheckpoint as problem:
         raise InputError(f"cannot start from `{path}`: {problem}", "name a finished run") from None
     left = checkpoint.start_from(state, found)
+    if len(left) == sum(len(player.state_dict()) for player in state.game.players.values()):
+        raise InputError(
+            f"nothing of `{path}` fits the networks of this recipe",
+            "name a run of the same networks and data size, or leave --init out",
+        )
     if left:
         tell(f"{len(left)} tensors do not fit and start fresh, the first is {left[0]}")

@@ -19,6 +19,7 @@ from sparring.report import image_grid, samples_picture, save_png
 from sparring.run import cannot_write, write_bytes
 
 MOST_IN_A_GRID = 2500
+MOST_BYTES = 16 << 30  # of an archive; more would not be read again
 
 
 def write_samples(
@@ -37,6 +38,7 @@ def write_samples(
     elif interpolate:
         raise InputError("--interpolate makes one picture", "end --out in .png")
     elif out.suffix == ".npz":
+        _check_size(run, count)
         samples = torch.cat(list(shown(api.stream(run, count, seed), count)))
         # Labels of -1 say that the generator knows no classes.
         labels = np.full(count, -1, dtype=np.int64)
@@ -60,14 +62,24 @@ def shown(parts: Iterator[torch.Tensor], count: int) -> Iterator[torch.Tensor]:
             bar.advance(task, len(part))
 
 
+def _check_size(run: Path, count: int) -> None:
+    one = api.sample(run, 1)
+    size = count * one.nbytes
+    if size > MOST_BYTES:
+        raise InputError(
+            f"{count} samples are {size >> 30} GB, too large for one archive",
+            f"at most {MOST_BYTES // one.nbytes}, or several with --seed",
+        )
+
+
 def _write_folder(run: Path, out: Path, count: int, seed: int) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(out, error) from None
     for part in shown(api.stream(run, count, seed), count):
         if part.dtype != torch.uint8:
             raise InputError("this generator makes vectors, not pictures", "end --out in .npz")
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(out, error) from None
         for sample in part:
             save_png(image_grid(sample[None], columns=1, scale=1, gap=0), out / f"{seed}.png")
             seed += 1

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from sparring.data import Dataset, Sampler, to_network, to_samples
+from sparring.errors import InputError
 from sparring.games.phase import Judgement, Move, Phase
 from sparring.lookup import find
 from sparring.networks import build_discriminator, build_generator
 from sparring.networks.layers import keyed_noise, noisy_layers, uses_batch_statistics
-from sparring.objectives import LOSSES, PENALTIES, Loss, Objective, Term, Weight, objective
+from sparring.objectives import LOSSES, Loss, Objective, Term, Weight, make_penalty, objective
 from sparring.randomness import keyed, seed_of
 from sparring.recipe import Latent, Penalty, Recipe
 
@@ -233,10 +234,17 @@ def latent_game(
     shape = dataset.shape
     if loss is None:
         loss = find(LOSSES, recipe.loss.name, "loss.name")
+    if not isinstance(loss, Loss):
+        raise InputError(
+            f"loss.name: `{recipe.loss.name}` is no loss", "make it a sparring.objectives.Loss"
+        )
     smoothing = recipe.loss.smoothing
     chosen = [
-        find(PENALTIES, penalty.name, f"penalties.{place}.name")(
-            scheduled(penalty, recipe.steps * recipe.batch_size), penalty.every
+        make_penalty(
+            penalty.name,
+            scheduled(penalty, recipe.steps * recipe.batch_size),
+            penalty.every,
+            f"penalties.{place}.name",
         )
         for place, penalty in enumerate(recipe.penalties)
     ]

@@ -37,13 +37,20 @@ METRICS: dict[str, Metric] = {
 def check_metrics(names: Sequence[str], features: str, dataset: Dataset) -> None:
     """Raise InputError for a metric or features that do not suit the data, before they are due."""
     for name in names:
-        metric = find(METRICS, name, "evaluation.metrics")
+        metric = _find(name)
         if metric.needs_modes and dataset.modes is None:
             raise InputError(
                 f"metric `{name}` needs data with known modes",
                 "leave it out of evaluation.metrics, or train on ring, grid or patterns",
             )
     find_extractor(features, dataset.shape)
+
+
+def _find(name: str) -> Metric:
+    found = find(METRICS, name, "metrics")
+    if not isinstance(found, Metric):
+        raise InputError(f"metrics: `{name}` is no metric", "make it a sparring.metrics.Metric")
+    return found
 
 
 class Scorer:
@@ -64,7 +71,7 @@ class Scorer:
 
     def score(self, samples: Tensor, metrics: Sequence[str], seed: int = 0) -> dict[str, Record]:
         """A record for each named metric of samples [N, ...] like those of the data set."""
-        chosen = {name: find(METRICS, name, "metrics") for name in metrics}
+        chosen = {name: _find(name) for name in metrics}
         if tuple(samples.shape[1:]) != self.dataset.shape:
             raise InputError(
                 f"samples of shape {tuple(samples.shape[1:])} cannot be compared with data of "

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-from torch import nn
+from torch import Tensor, nn
 
-from sparring.errors import InputError, did_you_mean
+from sparring.errors import InputError, did_you_mean, said_by
 from sparring.lookup import find
 from sparring.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from sparring.networks.layers import seeded
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
+from sparring.networks.probe import outputs
 from sparring.recipe import Network
 
 __all__ = ["NETWORKS", "Family", "build_discriminator", "build_generator", "count_parameters"]
@@ -44,10 +47,13 @@ def build_generator(
     make: Callable[..., nn.Module] | None = None,
 ) -> nn.Module:
     """The generator that a recipe names, or `make` does; its options are completed in `network`."""
+    own = make is not None or network.name not in NETWORKS
     make = make or _constructor(network, "generator")
     complete_options(network, make, "generator")
-    with seeded(seed):
-        return make(latent_size, shape, **network.options())
+    made = _made(network, make, "generator", seed, latent_size, shape)
+    if own:
+        _check_own("generator", made, torch.zeros(2, latent_size), (2, *shape))
+    return made
 
 
 def build_discriminator(
@@ -57,10 +63,13 @@ def build_discriminator(
     make: Callable[..., nn.Module] | None = None,
 ) -> nn.Module:
     """The discriminator, as `build_generator` does it."""
+    own = make is not None or network.name not in NETWORKS
     make = make or _constructor(network, "discriminator")
     complete_options(network, make, "discriminator")
-    with seeded(seed):
-        return make(shape, **network.options())
+    made = _made(network, make, "discriminator", seed, shape)
+    if own:
+        _check_own("discriminator", made, torch.zeros(2, *shape), None)
+    return made
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -72,13 +81,69 @@ def _constructor(network: Network, player: str) -> Callable[..., nn.Module]:
     return getattr(found, player) if isinstance(found, Family) else found
 
 
+def _made(
+    network: Network, make: Callable[..., nn.Module], player: str, seed: int, *sizes: Any
+) -> nn.Module:
+    """The network; whatever its constructor objects to is told as wrong input."""
+    try:
+        with seeded(seed):
+            made = make(*sizes, **network.options())
+    except InputError:
+        raise
+    except Exception as error:  # sizes beyond memory, or anything in the user's own code
+        hint = (
+            f"its constructor takes ({'latent_size, ' * (player == 'generator')}shape, **options)"
+        )
+        if network.name in NETWORKS:
+            hint = f"lower {player}.width, latent.size or the size of the data"
+        raise InputError(
+            f"{player}: `{network.name}` cannot be made: {said_by(error)}", hint
+        ) from error
+    if not isinstance(made, nn.Module) or not any(p.requires_grad for p in made.parameters()):
+        raise InputError(
+            f"{player}: `{network.name}` makes nothing that can learn",
+            "give the constructor of a torch.nn.Module with parameters",
+        )
+    return made
+
+
+def _check_own(
+    player: str, made: nn.Module, inputs: Tensor, expected: tuple[int, ...] | None
+) -> None:
+    """Try one's own network once, so that what does not fit is told before training."""
+    takes = f"inputs of shape {tuple(inputs.shape)}"
+    try:
+        found = outputs(made, inputs)
+    except Exception as error:  # the user's own code
+        raise InputError(
+            f"{player}: {type(made).__name__} fails on {takes}: {said_by(error)}",
+            "let its layers follow the `latent_size` and `shape` that its constructor is given",
+        ) from error
+    if expected is not None and tuple(found.shape) != expected:
+        raise InputError(
+            f"{player}: {type(made).__name__} makes samples of shape {tuple(found.shape[1:])}, "
+            f"the data are of shape {expected[1:]}",
+            "let `forward` end with .view(-1, *shape)",
+        )
+
+
 def complete_options(network: Network, make: Callable[..., nn.Module], section: str) -> None:
     """Check the options against the constructor's parameters and fill in its defaults."""
+    if not callable(make):
+        raise InputError(
+            f"{section}.name: `{network.name}` is no network", "name the class of a torch.nn.Module"
+        )
     target = make.__init__ if inspect.isclass(make) else make
-    hints = typing.get_type_hints(target, include_extras=True)
+    try:
+        hints = typing.get_type_hints(target, include_extras=True)
+    except (NameError, TypeError):  # types that only a checker sees: options stay as they are
+        hints = {}
+    parameters: Mapping[str, inspect.Parameter] = {}
+    with suppress(ValueError):  # not written in Python
+        parameters = inspect.signature(make).parameters
     known = {
         name: parameter
-        for name, parameter in inspect.signature(make).parameters.items()
+        for name, parameter in parameters.items()
         if name not in ("latent_size", "shape")
         and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
     }

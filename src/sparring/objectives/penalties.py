@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sparring.errors import InputError, said_by
+from sparring.lookup import find
 from sparring.objectives.term import Term, Weight
 
 
@@ -35,3 +37,16 @@ def r2(weight: Weight, every: int = 1) -> Term:
 
 
 PENALTIES = {"r1": r1, "r2": r2}
+
+
+def make_penalty(name: str, weight: Weight, every: int, key: str) -> Term:
+    """The penalty that a recipe names; InputError, with the recipe's key, if it is none."""
+    make = find(PENALTIES, name, key)
+    hint = "name a function (weight, every) that returns a sparring.objectives.Term"
+    try:
+        term = make(weight, every)
+    except Exception as error:  # the user's own code
+        raise InputError(f"{key}: `{name}` cannot be made: {said_by(error)}", hint) from error
+    if not isinstance(term, Term):
+        raise InputError(f"{key}: `{name}` is no penalty", hint)
+    return term

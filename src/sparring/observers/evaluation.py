@@ -30,12 +30,13 @@ class Evaluation:
         self._z: Tensor | None = None
         self._scored_step = -1
 
-    def resume(self) -> None:
-        """Take up the best checkpoint of the run so far."""
+    def resume(self) -> str:
+        """Take up the best checkpoint of the run so far; returns why it cannot be used, or ""."""
         try:
             self.best = checkpoint.read(self.path).meta["score"]
-        except checkpoint.BrokenCheckpoint:
-            self.best = None
+        except checkpoint.BrokenCheckpoint as problem:
+            return str(problem)
+        return ""
 
     def __call__(self, tick: Tick, state: State) -> None:
         recipe = state.recipe

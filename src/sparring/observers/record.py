@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 
@@ -12,7 +12,7 @@ from sparring.errors import StoppedByFinding
 from sparring.games import generate, latents_of
 from sparring.referee import FINDINGS, Finding
 from sparring.report import samples_picture, save_png
-from sparring.run import RunFolder, line
+from sparring.run import RunFolder, append_text, line
 from sparring.training import checkpoint
 from sparring.training.loop import Tick
 from sparring.training.state import State
@@ -21,10 +21,19 @@ GRID, CLOUD = 100, 2000  # latents of a snapshot: images, vectors
 
 
 class Referee:
-    """Looks for findings; a fatal one ends the run before anything bad is saved."""
+    """Looks for findings; a fatal one ends the run before anything bad is saved.
 
-    def __init__(self) -> None:
-        self.findings: list[Finding] = []
+    `known` is what was found before the first step.
+    """
+
+    def __init__(self, known: Iterable[Finding] = ()) -> None:
+        self.findings = list(known)
+
+    @property
+    def verdict(self) -> str:
+        """`unhealthy` once something fatal was seen; a warning alone proves nothing."""
+        fatal = any(finding.severity == "fatal" for finding in self.findings)
+        return "unhealthy" if fatal else "unknown"
 
     def __call__(self, tick: Tick, state: State) -> None:
         for find in FINDINGS.values():
@@ -52,8 +61,7 @@ class History:
             **tick.values,
             "findings": new,
         }
-        with self.folder.history.open("a") as file:
-            file.write(line(record))
+        append_text(self.folder.history, line(record))
 
 
 class Snapshots:

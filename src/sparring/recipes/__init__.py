@@ -5,24 +5,24 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from sparring.errors import InputError, did_you_mean
+from sparring.errors import InputError
 from sparring.recipe import Recipe, flat
+from sparring.recipes.text import parse_yaml, read_recipe, recipe_names, recipe_text
 
-MAX_YAML_BYTES = 1_000_000
+__all__ = ["load_recipe", "parse_override", "recipe_names", "recipe_text", "validated"]
+
+# Pydantic's kinds of problems whose own words are for programmers.
+PLAINER = {
+    "model_type": "a section belongs here, not one value",
+    "list_type": "a list belongs here",
+    "missing": "it is missing",
+}
 NETWORK_NAMES = ("generator.name", "discriminator.name")
-
-
-def recipe_names() -> list[str]:
-    """The names of the recipes that come with the package."""
-    folder = resources.files("sparring.recipes")
-    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def load_recipe(
@@ -33,7 +33,7 @@ def load_recipe(
     Another `generator.name` or `discriminator.name` starts from that network's own defaults.
     Raises InputError with the key and the nearest valid one.
     """
-    values = _values_of(source) if isinstance(source, Recipe) else _read(source)
+    values = _values_of(source) if isinstance(source, Recipe) else read_recipe(source)
     pairs = overrides.items() if isinstance(overrides, Mapping) else map(parse_override, overrides)
     # Names of networks first: they drop the options of the network before, whatever the order.
     for key, value in sorted(pairs, key=lambda pair: pair[0] not in NETWORK_NAMES):
@@ -62,12 +62,32 @@ def validated(values: dict[str, Any], where: str) -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        # Pydantic puts the branch of a union into the location; a user knows only the keys.
         location = ".".join(str(part) for part in first["loc"])
+        said = first["msg"].removeprefix("Value error, ")
+        said = PLAINER.get(first["type"], f"{said[0].lower()}{said[1:]}")
+        value = "" if first["type"] == "missing" else f"={_short(first['input'])}"
         raise InputError(
-            f"{location}={first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}",
-            f"set it with {location}=VALUE (recipe {where})",
+            f"{location}{value}: {said}",
+            f"{_how_to_set(location, first['type'], first['input'])} (recipe {where})",
         ) from None
+
+
+def _short(value: Any) -> str:
+    """A value as it may stand in a message."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _how_to_set(location: str, problem: str, value: Any) -> str:
+    """The form that a value has to have, for a kind of problem that pydantic names."""
+    section = _section_at(location.split("."))
+    if problem == "list_type":
+        one = value if isinstance(value, str | int | float) else "NAME"
+        return f"write a list: {location}=[{f'{{name: {one}}}' if section else one}]"
+    if problem == "model_type" and section:
+        keys = ", ".join(section.model_fields)
+        return f"it has keys of its own: {keys}; set {location}.KEY=VALUE"
+    return f"set it with {location}=VALUE"
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -76,37 +96,9 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not separator or not key:
         raise InputError(f"`{text}` is not an override", "write it as key=value, e.g. steps=500")
     try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
+        return key.strip(), parse_yaml(value)
+    except ValueError:
         raise InputError(f"{key}: cannot read the value `{value}`", "quote it as in YAML") from None
-
-
-def recipe_text(source: str | Path) -> str:
-    """The YAML of a recipe as it was written, by name or from a file."""
-    path = Path(source)
-    if str(source) in recipe_names():
-        return (resources.files("sparring.recipes") / f"{source}.yaml").read_text()
-    if path.suffix in {".yaml", ".yml"}:
-        if not path.is_file():
-            raise InputError(f"recipe file `{path}` does not exist", "check the path")
-        if path.stat().st_size > MAX_YAML_BYTES:
-            raise InputError(f"recipe file `{path}` is over 1 MB", "a recipe is a page of text")
-        try:
-            return path.read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"recipe file `{path}` cannot be read: {error}") from None
-    hint = did_you_mean(str(source), recipe_names())
-    raise InputError(f"there is no recipe `{source}`", f"{hint} A file ends in .yaml.")
-
-
-def _read(source: str | Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(recipe_text(source))
-    except yaml.YAMLError as error:
-        raise InputError(f"recipe `{source}` is not YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"recipe `{source}` holds no keys", "see `sparring recipes show digits`")
-    return {"name": Path(source).stem} | values
 
 
 def _assign(values: dict[str, Any], key: str, value: Any) -> None:
@@ -128,8 +120,12 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _item(items: list[Any], part: str, key: str) -> Any:
-    if not part.isdigit() or int(part) >= len(items):
-        raise InputError(f"`{key}`: the list has {len(items)} entries", "count from 0")
+    if not part.isdecimal() or int(part) >= len(items):
+        head = key.split(".")[0]
+        places = f"name one by its place from 0 on, e.g. {head}.0, or " if items else ""
+        raise InputError(
+            f"`{key}`: the list has {len(items)} entries", f"{places}set the whole: {head}=[...]"
+        )
     return items[int(part)]
 
 
@@ -138,7 +134,7 @@ def _check_key(key: str) -> None:
     parts = key.split(".")
     section: type[BaseModel] | None = Recipe
     for place, part in enumerate(parts):
-        if section is None or part.isdigit():
+        if section is None or (place and part.isdecimal()):
             continue
         if part not in section.model_fields:
             if section.model_config.get("extra") == "allow":
@@ -149,6 +145,16 @@ def _check_key(key: str) -> None:
             hint = f"did you mean `{better}`?" if near else f"known keys: {known}"
             raise InputError(f"`{key}`: there is no such key in a recipe", hint)
         section = _section_in(section.model_fields[part].annotation)
+
+
+def _section_at(parts: Sequence[str]) -> type[BaseModel] | None:
+    """The section at a dotted key, None if there is a plain value."""
+    section: type[BaseModel] | None = Recipe
+    for part in parts:
+        if section is not None and not part.isdecimal():
+            field = section.model_fields.get(part)
+            section = _section_in(field.annotation) if field else None
+    return section
 
 
 def _section_in(annotation: Any) -> type[BaseModel] | None:

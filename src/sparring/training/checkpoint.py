@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sparring.errors import InputError
+from sparring.run import cannot_write
 from sparring.training.state import State
 from sparring.version import __version__
 
@@ -53,9 +57,9 @@ def save(state: State, path: Path, keep: Path | None = None, **extra: Any) -> No
         **extra,
     }
     meta["checksum"] = _checksum(tensors, meta)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, temporary, metadata={"sparring": json.dumps(meta)})
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -63,23 +67,23 @@ def save(state: State, path: Path, keep: Path | None = None, **extra: Any) -> No
             path.replace(keep)
         temporary.replace(path)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"checkpoint `{path}` cannot be written: {error}",
-            "free some space; the checkpoint before it is untouched",
-        ) from None
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise cannot_write(path, _from_system(error)) from None
 
 
 def read(path: Path) -> Checkpoint:
     """Read a checkpoint; BrokenCheckpoint says why it cannot be used."""
     try:
         with safe_open(path, "pt") as file:
-            meta = json.loads((file.metadata() or {})["sparring"])
+            meta = json.loads((file.metadata() or {}).get("sparring", "null"))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise BrokenCheckpoint("it does not exist") from None
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise BrokenCheckpoint(f"it cannot be read ({error})") from None
+    if not isinstance(meta, dict) or not meta.keys() >= {"format", "checksum"}:
+        raise BrokenCheckpoint("it is no checkpoint of this program")
     if meta["format"] != FORMAT:
         raise BrokenCheckpoint(f"it has format {meta['format']}, this version reads {FORMAT}")
     if meta.pop("checksum") != _checksum(tensors, meta):
@@ -87,10 +91,15 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(path, tensors, meta)
 
 
+def has_any(folder: Path) -> bool:
+    """Whether there is a checkpoint to go on from, whole or not."""
+    return (folder / LAST).exists() or (folder / PREVIOUS).exists()
+
+
 def load_latest(folder: Path, tell: Any = print) -> Checkpoint | None:
     """`last`, or `previous` with a message where `last` is broken; None where neither exists."""
     last, previous = folder / LAST, folder / PREVIOUS
-    if not last.exists() and not previous.exists():
+    if not has_any(folder):
         return None
     problems = []
     for path in (last, previous):
@@ -147,6 +156,15 @@ def player_tensors(checkpoint: Checkpoint, player: str) -> dict[str, Tensor]:
     return {k[len(prefix) :]: v for k, v in checkpoint.tensors.items() if k.startswith(prefix)}
 
 
+def _from_system(error: OSError | SafetensorError) -> OSError:
+    """The system's error, which safetensors passes on in words only."""
+    if isinstance(error, OSError):
+        return error
+    found = re.search(r"os error (\d+)", str(error))
+    number = int(found[1]) if found else errno.EIO
+    return OSError(number, os.strerror(number) if found else str(error))
+
+
 def _tensors(state: State) -> dict[str, Tensor]:
     """All tensors of a state by name: player/, ema/, term/, optimizer/, statistics/."""
     found: dict[str, Tensor] = {}
@@ -187,7 +205,9 @@ def _load_modules(
         missing = sorted(own.keys() - fitting.keys())
         if strict and missing:
             raise InputError(
-                f"the checkpoint does not fit `{name}`: {missing[0]} is missing or differs in shape"
+                f"the checkpoint does not fit `{name}`: "
+                f"{missing[0]} is missing or differs in shape",
+                "give the recipe that it was trained with, or start from it with --init",
             )
         left += [f"{name}.{key}" for key in missing]
         module.load_state_dict(fitting, strict=False)

@@ -1,0 +1,49 @@
+"""What a network does with some inputs, found out without changing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+from sparring.networks.layers import seeded
+
+# Operations that only move, copy or average values.
+RESHAPING = {
+    *("View", "UnsafeView", "ReshapeAlias", "AsStrided", "Squeeze", "Unsqueeze", "Expand"),
+    *("Select", "Slice", "Narrow", "Permute", "Transpose", "T", "Alias", "Clone", "ToCopy", "Mean"),
+}
+
+
+def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
+    """What a network says of `inputs`, with a graph, as it would when it is used."""
+    parameter = next(network.parameters())
+    with _in_use(network), seeded(0):
+        return network(inputs.to(parameter.device, parameter.dtype).requires_grad_())
+
+
+def last_operation(output: Tensor) -> str:
+    """PyTorch's name of what made the values of an output, e.g. `Sigmoid`; "" if it is not known.
+
+    Read from the graph, so that a function in `forward` counts as much as a layer does.
+    """
+    node = output.grad_fn
+    while node is not None:
+        name = node.name().partition("Backward")[0]
+        if name not in RESHAPING:
+            return name
+        node = node.next_functions[0][0] if node.next_functions else None
+    return ""
+
+
+@contextmanager
+def _in_use(network: nn.Module) -> Iterator[None]:
+    """All layers in eval mode inside, each as it was after."""
+    modes = [(layer, layer.training) for layer in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for layer, training in modes:
+            layer.training = training

@@ -22,11 +22,9 @@ def memorization(comparison: Comparison) -> Estimate:
     ½ = as near as unseen real data, 1 = copies, below ½ = farther than real data are (Meehan et
     al., 2020, as a share of pairs). The flag counts the ones nearer than almost any held-out one.
     """
-    if comparison.train is None:
-        raise InputError(
-            "metric `memorization` needs the training set", "score a run, or a data set with splits"
-        )
-    held_out = nearest(comparison.real, comparison.train)
+    assert comparison.train is not None
+    assert comparison.held_out is not None
+    held_out = nearest(comparison.held_out, comparison.train)
     fake = nearest(comparison.fake, comparison.train)
     value, error = share_of_pairs(fake, held_out)
     close = (fake < held_out.quantile(QUANTILE)).double().mean().item()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -15,10 +16,7 @@ SPLITS = 10
 
 def inception_score(comparison: Comparison) -> Estimate:
     """exp of the mean KL(p(y|x) ‖ p(y)) over ten splits; it never looks at real data."""
-    if comparison.logits is None:
-        raise InputError(
-            "metric `is` needs features with classes", "use features=classifier or inception"
-        )
+    assert comparison.logits is not None
     scores = split_scores(comparison.logits.double())
     flags = ["blind to real data and to copies"]
     if len(comparison.logits) < 100 * SPLITS:
@@ -33,7 +31,7 @@ def split_scores(logits: Tensor) -> Tensor:
         raise InputError(f"{count} samples are too few for `is`", f"give at least {SPLITS}")
     edges = [count * place // SPLITS for place in range(SPLITS + 1)]
     scores = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         log_p = logits[start:end].log_softmax(1)
         p = log_p.exp()
         scores.append((p * (log_p - p.mean(0).log())).sum(1).mean().exp())

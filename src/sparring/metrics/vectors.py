@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparring.errors import InputError
 from sparring.metrics.record import Comparison, Estimate
 from sparring.randomness import keyed
 
@@ -17,7 +16,7 @@ def wasserstein(comparison: Comparison) -> Estimate:
 
     Sliced after Bonneel et al., 2015: over 200 unit vectors drawn from a fixed key.
     """
-    real, fake = _vectors(comparison)
+    real, fake = comparison.real, comparison.fake
     if real.shape[1] == 1:
         return Estimate(quantile_distance(real, fake).item())
     drawn = torch.randn(real.shape[1], DIRECTIONS, generator=keyed("directions")).double()
@@ -42,7 +41,7 @@ def quantile_distance(real: Tensor, fake: Tensor) -> Tensor:
 
 def moments(comparison: Comparison) -> Estimate:
     """The largest error of mean or standard deviation of any coordinate, in real deviations."""
-    real, fake = _vectors(comparison)
+    real, fake = comparison.real, comparison.fake
     scale = real.std(0).clamp(min=1e-12)
     errors = [(fake.mean(0) - real.mean(0)).abs(), (fake.std(0) - real.std(0)).abs()]
     told = [
@@ -50,14 +49,6 @@ def moments(comparison: Comparison) -> Estimate:
         for name, of in (("mean", lambda x: x.mean(0)), ("std", lambda x: x.std(0)))
     ]
     return Estimate((torch.stack(errors) / scale).max().item(), flags=told)
-
-
-def _vectors(comparison: Comparison) -> tuple[Tensor, Tensor]:
-    if comparison.samples_fake.dim() != 2:
-        raise InputError(
-            "wasserstein and moments compare vectors, these are images", "use fid and kid"
-        )
-    return comparison.real, comparison.fake
 
 
 def _numbers(values: Tensor) -> str:

@@ -156,3 +156,52 @@ def number_steps(
         optimizer_g.step()
         schedules[1].step()
         yield loss_d.item(), loss_g.item()
+
+
+def moment_networks() -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator of the moments example, the latter up to a probability."""
+    generator = nn.Sequential(
+        *(nn.Linear(1, 5), nn.Tanh(), nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 1))
+    )
+    layers: list[nn.Module] = []
+    for before, after in pairwise([4, 10, 10, 1]):
+        layers += [nn.Linear(before, after), nn.Sigmoid()]
+    return generator, nn.Sequential(*layers)
+
+
+def four_moments(numbers: Tensor) -> Tensor:
+    """Mean, standard deviation, skewness and excess kurtosis [4] of numbers [N, 1]."""
+    mean = numbers.mean()
+    differences = numbers - mean
+    std = differences.pow(2).mean().sqrt()
+    scores = differences / std
+    return torch.stack([mean, std, scores.pow(3).mean(), scores.pow(4).mean() - 3])
+
+
+def moment_rounds(
+    generator: nn.Module, discriminator: nn.Module, rounds: int = 5000, moves: int = 20
+) -> Iterator[tuple[float, float]]:
+    """The moments program on N(4, 1.25): gives both losses after each round of 20 + 20 moves."""
+    criterion, batch_size = nn.BCELoss(), 500
+    one, zero = torch.ones(1), torch.zeros(1)
+    optimizer_d, optimizer_g = (
+        torch.optim.SGD(player.parameters(), lr=1e-3, momentum=0.9)
+        for player in (discriminator, generator)
+    )
+    for _ in range(rounds):
+        for _ in range(moves):
+            optimizer_d.zero_grad()
+            real = torch.randn(batch_size, 1) * 1.25 + 4
+            loss_real = criterion(discriminator(four_moments(real)), one)
+            loss_real.backward()
+            fake = generator(torch.rand(batch_size, 1)).detach()
+            loss_fake = criterion(discriminator(four_moments(fake)), zero)
+            loss_fake.backward()
+            optimizer_d.step()
+        for _ in range(moves):
+            optimizer_g.zero_grad()
+            fake = generator(torch.rand(batch_size, 1))
+            loss_g = criterion(discriminator(four_moments(fake)), one)
+            loss_g.backward()
+            optimizer_g.step()
+        yield loss_real.item() + loss_fake.item(), loss_g.item()

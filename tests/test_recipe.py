@@ -14,7 +14,16 @@ from sparring.recipe import Recipe, differences
 from sparring.recipes import load_recipe, parse_override, recipe_names, recipe_text
 from sparring.training.state import State
 
-SHIPPED = ["dcgan", "digits", "gaussian", "grid", "mlp-mnist", "patterns", "ring"]
+SHIPPED = [
+    "dcgan",
+    "digits",
+    "gaussian",
+    "gaussian-moments",
+    "grid",
+    "mlp-mnist",
+    "patterns",
+    "ring",
+]
 
 
 BASE = """

@@ -86,3 +86,18 @@ def test_weight_and_laziness_belong_to_the_term() -> None:
     assert [step for step in range(9) if term.is_due(step)] == [0, 4, 8]
     assert term.weight_at(50) == 2.0  # 50 / 100, times 4
     assert PENALTIES["r2"](5.0).weight_at(0) == 5.0
+
+
+class OfTheMean(nn.Module):
+    """One logit for a whole batch: a slope times its mean."""
+
+    couples_batch = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x @ torch.tensor(SLOPE).to(x)).mean()[None]
+
+
+@pytest.mark.parametrize(("name", "side"), SIDES)
+def test_one_logit_for_the_batch_counts_for_each_of_its_samples(name: str, side: str) -> None:
+    values, _ = penalty_of(name, side, OfTheMean())
+    assert values.tolist() == pytest.approx([25.0] * 8)  # as if each sample had this slope

@@ -17,6 +17,7 @@ from sparring.lookup import find
 from sparring.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from sparring.networks.layers import seeded
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
+from sparring.networks.moments import MomentsDiscriminator
 from sparring.networks.probe import outputs
 from sparring.recipe import Network
 
@@ -36,6 +37,7 @@ class Family(NamedTuple):
 NETWORKS: dict[str, Family] = {
     "mlp": Family(MLPGenerator, MLPDiscriminator),
     "dcgan": Family(DCGANGenerator, DCGANDiscriminator),
+    "moments": Family(MLPGenerator, MomentsDiscriminator),  # only its discriminator is special
 }
 
 

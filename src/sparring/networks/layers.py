@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-ActivationName = Literal["relu", "leaky_relu", "tanh", "silu"]
+ActivationName = Literal["relu", "leaky_relu", "tanh", "sigmoid", "silu"]
 NormalizationName = Literal["none", "batch", "layer"]
 InitName = Literal["normal", "xavier", "he", "default"]
 
@@ -21,6 +21,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": lambda: nn.ReLU(inplace=True),
     "leaky_relu": lambda: nn.LeakyReLU(0.2, inplace=True),
     "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
     "silu": nn.SiLU,
 }
 

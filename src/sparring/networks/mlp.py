@@ -22,7 +22,7 @@ from sparring.recipe import Positive, Share
 Widths = Annotated[list[Positive], Field(min_length=1)]
 
 
-def _hidden(
+def hidden_layers(
     inputs: int,
     widths: list[int],
     activation: ActivationName,
@@ -54,7 +54,7 @@ class MLPGenerator(nn.Module):
         super().__init__()
         self.shape = shape
         widths = [width] if isinstance(width, int) else list(width)
-        layers = _hidden(latent_size, widths, activation, normalization, dropout)
+        layers = hidden_layers(latent_size, widths, activation, normalization, dropout)
         layers.append(nn.Linear(widths[-1], math.prod(shape)))
         if len(shape) == 3:
             layers.append(nn.Tanh())
@@ -79,7 +79,7 @@ class MLPDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         widths = [width] if isinstance(width, int) else list(width)
-        layers = _hidden(math.prod(shape), widths, activation, normalization, dropout)
+        layers = hidden_layers(math.prod(shape), widths, activation, normalization, dropout)
         self.layers = nn.Sequential(nn.Flatten(), *layers, nn.Linear(widths[-1], 1))
         initialize(self, init)
 

@@ -13,8 +13,13 @@ from sparring.objectives.term import Term, Weight
 
 
 def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
-    """||∂ logit / ∂ image||² of each sample [N], with a graph for the second backward pass."""
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    """||∂ logit / ∂ image||² of each sample [N], with a graph for the second backward pass.
+
+    One logit [1] for the whole batch counts as that of each of its samples, so that a weight means
+    the same whatever the batch size.
+    """
+    total = logits.sum() * (len(images) / len(logits))
+    (gradient,) = torch.autograd.grad(total, images, create_graph=True)
     return gradient.square().flatten(1).sum(1)
 
 

@@ -1,0 +1,1 @@
+"""What the teaching documents claim about GANs, measured; one file a claim."""

@@ -149,11 +149,12 @@ def result_at(name: str, keys: list[str]) -> tuple[Any, Row]:
 
 
 def rows_of(found: Any) -> list[Row]:
-    """A list of rows as it is; of a dict, a row for each entry, or one row of plain values."""
+    """A list of rows as it is; of a dict of dicts a row for each; else one row."""
     if isinstance(found, list):
         return found
-    deeper = {key: value for key, value in found.items() if isinstance(value, dict)}
-    return [{"": key, **value} for key, value in deeper.items()] or [found]
+    if all(isinstance(value, dict) for value in found.values()):
+        return [{"": key, **value} for key, value in found.items()]
+    return [found]
 
 
 def grouped(rows: list[Row], by: str) -> list[Row]:

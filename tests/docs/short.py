@@ -18,12 +18,13 @@ SHORT = {
     "evaluation.samples": 80,
     "evaluation.final_samples": 80,
 }
+NARROW = {"dcgan": {"generator.width": 8, "discriminator.width": 8}}  # by recipe
 SAMPLES = "200"  # of an evaluation
 
 
-def shorten(overrides: Mapping[str, Any]) -> dict[str, Any]:
+def shorten(recipe: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Overrides of a training with those of SHORT that are not given, and with few steps."""
-    chosen = SHORT | dict(overrides)
+    chosen = SHORT | NARROW.get(str(recipe), {}) | dict(overrides)
     return chosen | {"steps": min(int(chosen["steps"]), MOST_STEPS)}
 
 
@@ -38,7 +39,8 @@ def shorten_words(words: list[str]) -> list[str]:
     if "--resume" in words:
         steps = {"steps": MOST_STEPS} if "steps" in given else {}
         return [*others, *(f"{key}={value}" for key, value in (given | steps).items())]
-    return [*others, *(f"{key}={as_typed(value)}" for key, value in shorten(given).items())]
+    short = shorten(words[1] if words[1:] else None, given)
+    return [*others, *(f"{key}={as_typed(value)}" for key, value in short.items())]
 
 
 def as_typed(value: Any) -> str:
@@ -53,6 +55,6 @@ def shortened(train: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         if not isinstance(overrides, Mapping):
             overrides = dict(map(parse_override, overrides))
-        return train(recipe, data, out, shorten(overrides), **rest)
+        return train(recipe, data, out, shorten(recipe, overrides), **rest)
 
     return short_train

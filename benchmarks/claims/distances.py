@@ -176,7 +176,7 @@ def medians(rows: list[Row], key: str) -> list[float]:
 
 def outcome(rows: list[Row]) -> str:
     """What was seen on separated supports, in words and figures."""
-    apart = [row for row in rows if row["distance"] >= 1]
+    apart = [row for row in rows if row["distance"] > 1]
     js = [row["js"] for row in apart]
     off = max(abs(row["wasserstein"] / row["distance"] - 1) for row in apart)
     reach = {
@@ -185,7 +185,7 @@ def outcome(rows: list[Row]) -> str:
     }
     gradients = "; ".join(f"{said} {low:.2g} to {high:.2g}" for said, (low, high) in reach.items())
     return (
-        f"From distance 1 on the estimate of JS stays between {min(js):.3f} and {max(js):.3f} "
+        f"Beyond distance 1 the estimate of JS stays between {min(js):.3f} and {max(js):.3f} "
         f"(log 2 = {math.log(2):.3f}); that of W is at most {off:.1%} off. The generator's "
         f"gradient there: {gradients}."
     )

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 11.0, 4.6  # inches of a sheet
 TITLE, NOTE = 0.925, 0.86  # heights of its words, as shares
 
 
-def sheet(title: str, note: str, panels: Sequence[str], right: float = 0.9) -> tuple[Figure, list]:
+def sheet(title: str, note: str, panels: Sequence[str], right: float = 0.86) -> tuple[Figure, list]:
     """A figure with a title, a line that says what is seen, and panels side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -46,7 +46,8 @@ def name(axes: Axes, text: str, color: str, x: float, y: float, ha: str = "left"
 
 
 def name_ends(axes: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
-    """Name lines by (text, colour, last value) right of the axes, pushed apart; limits are set."""
+    """Name lines by (text, colour, last value) right of the axes, pushed apart."""
+    axes.set_ylim(axes.get_ylim())  # settles them: until then places are not known
     place = axes.transData + axes.transAxes.inverted()
     floor = 0.0
     for text, color, value in sorted(ends, key=lambda end: end[2]):

@@ -20,7 +20,7 @@ from sparring.recipes import load_recipe
 
 STARTS = {"normal": "N(0, 0.02)", "xavier": "Xavier", "he": "He", "default": "PyTorch's own"}
 COLORS = dict(zip(STARTS, (look.BLUE, look.GREEN, look.VERMILION, look.ORANGE), strict=True))
-WIDTH, STEPS, SEEDS = 16, 600, 3
+WIDTH, STEPS, SEEDS = 16, 400, 3
 SAMPLES = 2000
 COLLAPSED = 0.5  # of the variety of real images
 

@@ -27,7 +27,7 @@ LABELS: dict[str, dict[str, float]] = {
     "0.9 and 0.1": {"real": 0.1, "fake": 0.1},
 }
 COLORS = dict(zip(LABELS, (look.MUTED, look.BLUE, look.VERMILION), strict=True))
-STEPS, SEEDS = 800, 3
+STEPS, SEEDS = 600, 3
 SAMPLES = 1000  # of each kind that D is asked about
 SURE = 0.99
 CPU = choose_device("cpu")

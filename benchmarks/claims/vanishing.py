@@ -24,6 +24,7 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
     "adam": {"optimizer.generator.name": "adam", "optimizer.generator.lr": 1e-3},
     "sgd": {"optimizer.generator.name": "sgd", "optimizer.generator.lr": 0.05},
 }
+NAMED = {"adam": "Adam", "sgd": "SGD"}
 LOOKS = (0, 5, 10, 20, 40, 80, 120, 160, 200)  # moves of the discriminator alone
 STEPS, LOOK_EVERY = 600, 50
 CPU = choose_device("cpu")
@@ -45,7 +46,7 @@ def measure(quick: bool) -> Row:
         for row in after_d_has_won(loss, optimizer, seed, steps)
     ]
     last = [row for row in alone if row["d_moves"] == LOOKS[-1]]
-    ends = [row for row in after if row["steps"] == steps]
+    training = medians(after)
     return {
         "settings": {
             "data": "ring",
@@ -57,9 +58,9 @@ def measure(quick: bool) -> Row:
         },
         "slopes": slopes,
         "gradients": alone,
-        "ends": ends,
-        "outcome": outcome(last, ends),
-        "picture": picture(alone, after, quick),
+        "training": training,
+        "outcome": outcome(last, training[-1]),
+        "picture": picture(alone, training, quick),
     }
 
 
@@ -148,21 +149,26 @@ def distance(state: State) -> float:
     return torch.cdist(state.game.players["generator"](z), modes.centers).min(1)[0].mean().item()
 
 
-def outcome(last: list[Row], ends: list[Row]) -> str:
+def medians(after: list[Row]) -> list[Row]:
+    """The middle distance over the seeds at each step, a column for each kind of training."""
+    found: dict[int, dict[str, list[float]]] = {}
+    for row in after:
+        kinds = found.setdefault(row["steps"], {})
+        kinds.setdefault(f"{row['loss']}, {row['optimizer']}", []).append(row["distance"])
+    return [
+        {"steps": steps} | {kind: float(np.median(far)) for kind, far in kinds.items()}
+        for steps, kinds in found.items()
+    ]
+
+
+def outcome(last: list[Row], end: Row) -> str:
     """What was seen, in words and the figures of the runs."""
     means = {said: np.mean([row[said] for row in last]) for said in NAMES.values()}
-    far = {
-        (said, optimizer): np.mean(
-            [r["distance"] for r in ends if (r["loss"], r["optimizer"]) == (said, optimizer)]
-        )
-        for said in NAMES.values()
-        for optimizer in OPTIMIZERS
-    }
-    places = "; ".join(f"{said}, {by}: {value:.2f}" for (said, by), value in far.items())
+    places = "; ".join(f"{kind}: {far:.2f}" for kind, far in end.items() if kind != "steps")
     return (
         f"After {LOOKS[-1]} moves of D alone the mean gradient at a fake is "
         f"{means['saturating']:.2g} (saturating) and {means['non-saturating']:.2g} "
-        f"(non-saturating). Mean distance to a mode after training on: {places}."
+        f"(non-saturating). Middle distance to a mode {end['steps']} steps later: {places}."
     )
 
 
@@ -181,13 +187,13 @@ def picture(alone: list[Row], after: list[Row], quick: bool) -> str:
         moves = [row["d_moves"] for row in alone if row["seed"] == 0]
         norms = [np.median([r[said] for r in alone if r["d_moves"] == at]) for at in moves]
         by_moves.plot(moves, norms, color=COLORS[said], linewidth=2.2, marker="o", markersize=4)
-        drawing.name(by_moves, said, COLORS[said], moves[-1], norms[-1] * 2.6, ha="right")
+        place = (moves[-1], norms[-1] / 2) if loss == "logistic" else (70, 5e-4)
+        drawing.name(by_moves, said, COLORS[said], *place, ha="right")
         for optimizer, dash in (("adam", (1, 0)), ("sgd", (3, 2))):
-            rows = [r for r in after if (r["loss"], r["optimizer"]) == (said, optimizer)]
-            steps = sorted({row["steps"] for row in rows})
-            far = [np.median([r["distance"] for r in rows if r["steps"] == at]) for at in steps]
+            steps = [row["steps"] for row in after]
+            far = [row[f"{said}, {optimizer}"] for row in after]
             later.plot(steps, far, color=COLORS[said], linewidth=2.2, dashes=dash)
-            ends.append((f"{said}\n{optimizer.upper()}", COLORS[said], far[-1]))
+            ends.append((f"{said}\n{NAMED[optimizer]}", COLORS[said], far[-1]))
     ticks = [0.0001, 0.01, 0.5, 0.95]
     by_score.set_xticks(torch.tensor(ticks).logit().tolist(), [f"{tick:g}" for tick in ticks])
     drawing.across(by_score, "D's score of the fake (0: surely fake)")

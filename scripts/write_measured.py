@@ -216,7 +216,8 @@ def is_picture(value: Any) -> bool:
 
 
 def picture(path: str, words: str) -> str:
-    return f"![{words}]({path.removeprefix('docs/')})"
+    """A picture of the docs; the first sentence of the words says it to those who do not see it."""
+    return f"![{words.partition('. ')[0]}]({path.removeprefix('docs/')})"
 
 
 def is_plain(value: Any) -> bool:

@@ -78,7 +78,7 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: str) -> Path:
-    """Where a page's reader stands: beside a clone's examples, with small sets in true formats."""
+    """Where a page's reader stands: nothing is there yet but small sets in true formats."""
     bins = (HERE / "bin", Path(sys.executable).parent)
     monkeypatch.setenv("PATH", os.pathsep.join([*map(str, bins), os.environ["PATH"]]))
     monkeypatch.setenv("SPARRING_WARM", warm)
@@ -89,7 +89,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: str) -> Path:
     monkeypatch.setattr(sys, "path", list(sys.path))
     here = tmp_path / "here"
     here.mkdir()
-    (here / "examples").symlink_to(ROOT / "examples")
     write_small_sets(tmp_path / "sets")
     monkeypatch.chdir(here)
     return here

@@ -10,6 +10,7 @@ import torch
 from sparring.data import Dataset
 from sparring.errors import StoppedByFinding
 from sparring.games import LatentGame, generate, latents_of
+from sparring.recipe import Recipe
 from sparring.referee import FINDINGS, Finding
 from sparring.report import Judge, judge_of, samples_picture, save_png
 from sparring.run import RunFolder, append_text, line
@@ -75,9 +76,7 @@ class Snapshots:
 
     def __call__(self, tick: Tick, state: State) -> None:
         recipe = state.recipe
-        due = tick.step * recipe.snapshots // recipe.steps
-        before = (tick.step - recipe.tick) * recipe.snapshots // recipe.steps
-        if due == before and not tick.is_last and tick.step != recipe.tick:
+        if not (tick.is_last or snapshot_is_due(tick.step, recipe)):
             return
         if self._z is None:
             count = GRID if self.dataset.is_images else CLOUD
@@ -94,6 +93,13 @@ class Snapshots:
         if self.backdrop is None or fake.shape[1] > 2 or not isinstance(game, LatentGame):
             return None
         return judge_of(game.players["discriminator"], game.loss, self.backdrop, fake)
+
+
+def snapshot_is_due(step: int, recipe: Recipe) -> bool:
+    """Evenly over the run, and at ticks 1, 2, 4, 8, ...: most happens early, and people wait."""
+    ticks = step // recipe.tick
+    before = (step - recipe.tick) * recipe.snapshots // recipe.steps
+    return ticks & (ticks - 1) == 0 or step * recipe.snapshots // recipe.steps > before
 
 
 class Checkpoints:

@@ -1,6 +1,7 @@
 """The docs quote the results of the benchmarks, and nothing else."""
 
 import json
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,12 @@ def test_the_figures_of_a_page_are_those_of_the_result_files(
     page: Path, written: dict[Path, str]
 ) -> None:
     assert page.read_text() == written[page], "run: python scripts/write_measured.py"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_line_begins_with_a_figure(page: Path) -> None:
+    # Markdown takes such a comment for a block of HTML, and `6. ` after it for a list.
+    assert not re.findall(r"^<!-- measured:.*<!-- end -->", page.read_text(), re.MULTILINE)
 
 
 @pytest.fixture

@@ -219,7 +219,7 @@ OVERRIDES = {
     ),
     "an unknown metric": Wrong("train ring 'evaluation.metrics=[fdi]'", "no `fdi`", "`fid`?"),
     "a metric for other data": Wrong(
-        "train 'evaluation.metrics=[kid, modes]'", "needs data with known modes", "ring"
+        "train 'evaluation.metrics=[kid, modes]'", "needs known modes", "ring"
     ),
     "unknown features": Wrong("train ring evaluation.features=vgg", "no features `vgg`", "auto"),
     "features for other data": Wrong(

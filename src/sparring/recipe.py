@@ -60,8 +60,8 @@ class Data(Section):
     channels: Literal[1, 3] | None = None
     background: str = "white"  # shows through transparent pixels: a name or #rrggbb
     flip: bool = False  # mirror half of the real images, drawn anew each time
-    mean: float | None = None  # of `gaussian`
-    std: Annotated[float, Field(gt=0)] | None = None  # of `gaussian`, and of each mode
+    mean: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None  # of `gaussian`
+    std: Annotated[float, Field(gt=0, le=1e6)] | None = None  # of `gaussian`, and of each mode
 
 
 class Latent(Section):

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from helpers import toy
-from sparring.errors import InputError
 from sparring.metrics import Comparison
 from sparring.metrics.modes import modes, nearest_modes
 
@@ -54,8 +53,3 @@ def test_nothing_is_covered_by_samples_far_away() -> None:
         0,
         "0 of 25 modes, 0.0% of samples near one",
     )
-
-
-def test_data_without_known_modes_are_refused() -> None:
-    with pytest.raises(InputError, match="known modes"):
-        answer(torch.zeros(5, 1), "gaussian")

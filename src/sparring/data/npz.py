@@ -86,7 +86,10 @@ def read_arrays(
     except FileNotFoundError:
         raise InputError(f"`{path}` does not exist", "check the path") from None
     except UNREADABLE as error:
-        raise InputError(f"`{path}` cannot be read as npz: {error}", "write it again") from None
+        raise InputError(
+            f"`{path}` cannot be read as npz: {error}",
+            "write it again with numpy.savez(path, samples=..., labels=...), of plain numbers",
+        ) from None
 
 
 def _as_samples(array: np.ndarray, path: Path) -> np.ndarray:
@@ -117,7 +120,8 @@ def _as_labels(array: np.ndarray, count: int, path: Path) -> np.ndarray:
     whole = array.shape == (count,) and np.issubdtype(array.dtype, np.integer)
     if not whole or array.min() < 0 or array.max() >= MAX_CLASSES:
         raise InputError(
-            f"`{path}`: labels of shape {array.shape} and type {array.dtype} do not fit",
-            f"give {count} whole numbers from 0 on, one a sample",
+            f"`{path}`: labels of shape {array.shape} and type {array.dtype} do not fit"
+            + (f" ({array.min()} to {array.max()})" if whole else ""),
+            f"give {count} whole numbers from 0 to {MAX_CLASSES - 1}, one a sample",
         )
     return array.astype(np.int64)

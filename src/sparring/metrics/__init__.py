@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from torch import Tensor
@@ -10,40 +11,67 @@ from torch import Tensor
 from sparring.data import Dataset
 from sparring.errors import InputError
 from sparring.lookup import find
+from sparring.metrics.copies import memorization, two_sample
 from sparring.metrics.features import Extractor, find_extractor
 from sparring.metrics.fid import fid
+from sparring.metrics.inception_score import inception_score
 from sparring.metrics.kid import kid
 from sparring.metrics.modes import modes
+from sparring.metrics.neighbours import coverage, density, precision, recall
 from sparring.metrics.record import Comparison, Estimate, Record
+from sparring.metrics.vectors import moments, wasserstein
 
 __all__ = ["METRICS", "Comparison", "Estimate", "Record", "Scorer", "check_metrics"]
 
 
 class Metric(NamedTuple):
-    """A metric and which way is better."""
+    """A metric, which way is better, and what it cannot do without: keys of NEEDS."""
 
     function: Callable[[Comparison], Estimate]
     higher_is_better: bool = False
-    needs_modes: bool = False
+    needs: tuple[str, ...] = ()
 
 
 METRICS: dict[str, Metric] = {
     "fid": Metric(fid),
     "kid": Metric(kid),
-    "modes": Metric(modes, higher_is_better=True, needs_modes=True),
+    "is": Metric(inception_score, higher_is_better=True, needs=("classes",)),
+    "precision": Metric(precision, higher_is_better=True),
+    "recall": Metric(recall, higher_is_better=True),
+    "density": Metric(density, higher_is_better=True),
+    "coverage": Metric(coverage, higher_is_better=True),
+    "two-sample": Metric(two_sample),
+    "memorization": Metric(memorization, needs=("training set",)),
+    "modes": Metric(modes, higher_is_better=True, needs=("known modes",)),
+    "wasserstein": Metric(wasserstein, needs=("vectors",)),
+    "moments": Metric(moments, needs=("vectors",)),
+}
+
+# What a metric may need: whether data and features have it, and where it is to be had.
+NEEDS: dict[str, tuple[Callable[[Dataset, Extractor], bool], str]] = {
+    "classes": (lambda data, features: features.classify is not None, "features=classifier"),
+    "training set": (lambda data, features: len(data.splits["train"]) > 1, "data with splits"),
+    "known modes": (lambda data, features: data.modes is not None, "ring, grid or patterns"),
+    "vectors": (lambda data, features: not data.is_images, "gaussian, ring or grid"),
 }
 
 
 def check_metrics(names: Sequence[str], features: str, dataset: Dataset) -> None:
     """Raise InputError for a metric or features that do not suit the data, before they are due."""
+    extractor = find_extractor(features, dataset.shape)
     for name in names:
-        metric = _find(name)
-        if metric.needs_modes and dataset.modes is None:
+        _check_needs(name, _find(name), dataset, extractor)
+
+
+def _check_needs(name: str, metric: Metric, dataset: Dataset, extractor: Extractor) -> None:
+    for need in metric.needs:
+        has, where = NEEDS[need]
+        if not has(dataset, extractor):
             raise InputError(
-                f"metric `{name}` needs data with known modes",
-                "leave it out of evaluation.metrics, or train on ring, grid or patterns",
+                f"metric `{name}` needs {need}, which data `{dataset.name}` with features "
+                f"`{extractor.name}` has not",
+                f"leave it out of the metrics, or choose {where}",
             )
-    find_extractor(features, dataset.shape)
 
 
 def _find(name: str) -> Metric:
@@ -80,7 +108,17 @@ class Scorer:
             )
         if len(samples) < 2:
             raise InputError(f"{len(samples)} samples cannot be scored", "give at least 2")
-        comparison = Comparison(self.real, self.extractor(samples), samples, self.dataset)
+        for name, metric in chosen.items():
+            _check_needs(name, metric, self.dataset, self.extractor)
+        needed = {need for metric in chosen.values() for need in metric.needs}
+        comparison = Comparison(
+            self.real,
+            self.extractor(samples),
+            samples,
+            self.dataset,
+            self.extractor.logits(samples) if "classes" in needed else None,
+            *(self._train_and_held_out if "training set" in needed else (None, None)),
+        )
         estimates = {name: metric.function(comparison) for name, metric in chosen.items()}
         return {
             name: Record(
@@ -97,3 +135,9 @@ class Scorer:
             )
             for name, estimate in estimates.items()
         }
+
+    @cached_property
+    def _train_and_held_out(self) -> tuple[Tensor, Tensor]:
+        """Features of what generators were trained on, and of what none was."""
+        held_out = self.extractor(self.dataset.split("test")) if self.split == "all" else self.real
+        return self.extractor(self.dataset.split("train")), held_out

@@ -24,17 +24,31 @@ class Extractor:
     layer: str
     resize: str
     function: Callable[[Tensor], Tensor]
+    classify: Callable[[Tensor], Tensor] | None = None  # samples to class logits [N, K]
 
     def __call__(self, samples: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return torch.cat([self.function(part).double() for part in samples.split(500)])
+        return _in_parts(self.function, samples)
+
+    def logits(self, samples: Tensor) -> Tensor:
+        """Class logits [N, K] in float64."""
+        assert self.classify is not None
+        return _in_parts(self.classify, samples)
+
+
+def _in_parts(function: Callable[[Tensor], Tensor], samples: Tensor) -> Tensor:
+    with torch.inference_mode():
+        return torch.cat([function(part).double() for part in samples.split(500)])
 
 
 def classifier_features(classifier: Classifier, name: str = "classifier") -> Extractor:
     """The 64 features before the classes."""
     cpu = torch.device("cpu")
     return Extractor(
-        name, "penultimate (64)", "none", lambda x: classifier.features(to_network(x, cpu))
+        name,
+        "penultimate (64)",
+        "none",
+        lambda x: classifier.features(to_network(x, cpu)),
+        lambda x: classifier(to_network(x, cpu)),
     )
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from sparring.metrics.record import Comparison, Estimate
 
 RELIABLE = 2048
+GROUPS = 10
 
 
 def frechet_distance(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -> float:
@@ -25,15 +26,42 @@ def frechet_distance(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -
 
 def fid(comparison: Comparison) -> Estimate:
     """The Fréchet distance of two feature sets; flagged where it is biased by few samples."""
+    real, fake = comparison.real, comparison.fake
     flags = []
-    fewest = min(len(comparison.real), len(comparison.fake))
+    fewest = min(len(real), len(fake))
     if fewest < RELIABLE:
         flags.append(f"only {fewest} samples: biased upwards, compare at equal numbers only")
-    if fewest <= comparison.real.shape[1]:
-        flags.append(f"fewer samples than features ({comparison.real.shape[1]})")
-    return Estimate(
-        frechet_distance(*moments(comparison.real), *moments(comparison.fake)), flags=flags
-    )
+    if fewest <= real.shape[1]:
+        flags.append(f"fewer samples than features ({real.shape[1]})")
+    value = frechet_distance(*moments(real), *moments(fake))
+    return Estimate(value, _jackknife(real, fake), flags)
+
+
+def _jackknife(real: Tensor, fake: Tensor) -> float | None:
+    """The standard error from leaving out a tenth of both sides at a time; None for too few."""
+    if min(len(real), len(fake)) < 2 * GROUPS:
+        return None
+    sums = [[_sums(part) for part in side.tensor_split(GROUPS)] for side in (real, fake)]
+    totals = [[sum(of) for of in zip(*parts, strict=True)] for parts in sums]
+    left = []
+    for group in range(GROUPS):
+        fitted = [
+            _from_sums(*(whole - one for whole, one in zip(total, parts[group], strict=True)))
+            for total, parts in zip(totals, sums, strict=True)
+        ]
+        left.append(frechet_distance(*fitted[0], *fitted[1]))
+    values = torch.tensor(left, dtype=torch.float64)
+    return ((GROUPS - 1) * values.var(correction=0)).sqrt().item()
+
+
+def _sums(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Count, sum [F] and sum of products [F, F]."""
+    return torch.tensor(float(len(features))), features.sum(0), features.T @ features
+
+
+def _from_sums(count: Tensor, total: Tensor, products: Tensor) -> tuple[Tensor, Tensor]:
+    mean = total / count
+    return mean, (products - count * mean.outer(mean)) / (count - 1)
 
 
 def moments(features: Tensor) -> tuple[Tensor, Tensor]:

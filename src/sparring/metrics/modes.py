@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from sparring.data import Dataset
-from sparring.errors import InputError
 from sparring.metrics.record import Comparison, Estimate
 
 
@@ -25,8 +24,8 @@ def nearest_modes(samples: Tensor, dataset: Dataset) -> tuple[Tensor, Tensor]:
 def modes(comparison: Comparison) -> Estimate:
     """The number of modes with a good sample; the share of good samples is in the flags."""
     dataset = comparison.dataset
-    if dataset is None or dataset.modes is None:
-        raise InputError("metric `modes` needs data with known modes", "ring, grid or patterns")
+    assert dataset is not None
+    assert dataset.modes is not None
     index, good = nearest_modes(comparison.samples_fake, dataset)
     covered = len(index[good].unique())
     total = len(dataset.modes.centers)

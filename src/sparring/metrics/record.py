@@ -12,12 +12,19 @@ from sparring.data import Dataset
 
 @dataclass(frozen=True)
 class Comparison:
-    """Features of real [N, F] and generated [M, F] samples in float64, and the samples."""
+    """Features of real [N, F] and generated [M, F] samples in float64, and the samples.
+
+    Only for metrics that say that they need them: class `logits` [M, K] of the generated samples,
+    features of the training set [T, F] and of data held out from training [H, F].
+    """
 
     real: Tensor
     fake: Tensor
     samples_fake: Tensor
     dataset: Dataset | None = None
+    logits: Tensor | None = None
+    train: Tensor | None = None
+    held_out: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,9 @@ def coupled_penalty(setup: Setup) -> Iterator[Finding]:
     """A gradient penalty bounds the slope at each sample, which shared statistics blur."""
     terms = [t.name for phase in setup.judging for t in phase.terms if t.differentiates]
     for name, judge in setup.judges.items():
-        if terms and uses_batch_statistics(judge):
+        # One that gives a single logit for the whole batch has no slope at each sample to blur.
+        single = getattr(judge, "couples_batch", False)
+        if terms and uses_batch_statistics(judge) and not single:
             mend = f"set {name}.normalization=none or layer"
             if "normalization" not in setup.recipe.discriminator.options():
                 mend = f"take batch statistics out of {name}.name={setup.recipe.discriminator.name}"

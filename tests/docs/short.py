@@ -14,17 +14,21 @@ SHORT = {
     "batch_size": 16,
     "tick": 5,
     "snapshots": 2,
-    "evaluation.metrics": ["fid"],  # kid compares all pairs of samples
+    "evaluation.metrics": ["kid"],  # fid takes roots of large matrices
     "evaluation.samples": 80,
     "evaluation.final_samples": 80,
 }
-NARROW = {"dcgan": {"generator.width": 8, "discriminator.width": 8}}  # by recipe
+VECTORS = {"evaluation.metrics": ["fid"]}  # small matrices; kid looks at all pairs of samples
+OF_RECIPE = {
+    "dcgan": {"generator.width": 8, "discriminator.width": 8},
+    **dict.fromkeys(("gaussian", "gaussian-moments", "ring", "grid"), VECTORS),
+}
 SAMPLES = "200"  # of an evaluation
 
 
 def shorten(recipe: Any, overrides: Mapping[str, Any]) -> dict[str, Any]:
     """Overrides of a training with those of SHORT that are not given, and with few steps."""
-    chosen = SHORT | NARROW.get(str(recipe), {}) | dict(overrides)
+    chosen = SHORT | OF_RECIPE.get(str(recipe), {}) | dict(overrides)
     return chosen | {"steps": min(int(chosen["steps"]), MOST_STEPS)}
 
 

@@ -345,7 +345,7 @@ DATA = {
     "labels below 0": Wrong(
         "train --data my.npz",
         "labels",
-        "from 0 on",
+        "whole numbers from 0",
         data(samples=GREY, labels=np.arange(50) - 2),
     ),
     "a mean of pictures": Wrong("train data.mean=3", "data.mean has no meaning", "leave data.mean"),

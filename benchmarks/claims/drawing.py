@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.common import IMAGES, QUICK, ROOT
-from sparring.report import figure_png
-from sparring.report import pictures as look
+from sparring.report import figure_png, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

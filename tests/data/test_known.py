@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
+import sparring
 from sparring.data import known, open_data
 from sparring.errors import InputError
 from sparring.recipe import Data
@@ -169,6 +170,14 @@ def test_damaged_cifar_files(home: Path) -> None:
     (home / known.CIFAR_FOLDER / "test_batch.bin").write_bytes(bytes(3072))
     with pytest.raises(InputError, match="3072 bytes are no whole number"):
         open_data(Data(name="cifar10"))
+
+
+def test_the_cifar10_recipe_trains_on_files_in_the_true_format(home: Path) -> None:
+    put(home / known.CIFAR_FOLDER, cifar_files(30))
+    few = {"steps": 2, "evaluation.samples": 20, "evaluation.final_samples": 20}
+    run = sparring.train("mlp-cifar10", out=home / "run", overrides=few)
+    assert run.summary["data"] == "cifar10"
+    assert run.sample(3).shape == (3, 3, 32, 32)
 
 
 def test_foreign_pickles_are_never_opened(home: Path) -> None:

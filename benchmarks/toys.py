@@ -128,7 +128,7 @@ def modes_of(name: str, both: bool) -> Callable[[bool], Result]:
         shipped = load_recipe(name)
         variants: dict[str, Result] = {"as shipped": {}}
         if both and shipped.penalties:
-            variants = {"plain": {"penalties": []}} | variants
+            variants = {"plain": {"penalties": [], "loss.pairing": "standard"}} | variants
         runs = [
             mode_row(name, variant, overrides | changed | {"seed": seed})
             for variant, changed in variants.items()

@@ -297,5 +297,6 @@ def _prepare_metric(axes: Axes, lines: list[Line]) -> None:
         best = int(np.nanargmax(direction * line.raw))
         x, y = float(line.x[best]), float(line.raw[best])
         axes.plot(x, y, "o", markersize=10, fillstyle="none", color=look.INK, clip_on=False)
-        text = axes.text(1.03, 0.5, f"best {y:.3g}\nat {x:,.4g}k", transform=axes.transAxes)
+        value = f"{y:,.0f}" if abs(y) >= 1000 else f"{y:.3g}"  # powers of ten would not fit
+        text = axes.text(1.03, 0.5, f"best {value}\nat {x:,.4g}k", transform=axes.transAxes)
         text.set(size=9.5, weight="bold", color=look.INK, va="center")

@@ -8,17 +8,19 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sparring.data import Dataset, open_data, read_samples, write_packed
+from sparring import scoring
+from sparring.comparison import write_comparison
+from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
 from sparring.games import GAMES, generate, latents_of, walk
 from sparring.lookup import find
-from sparring.metrics import METRICS, Scorer, check_metrics
+from sparring.metrics import check_metrics
 from sparring.model import Model, is_model, read_model
 from sparring.objectives import Loss, Term
-from sparring.recipe import MOST_SAMPLES, Data, Recipe
-from sparring.recipes import load_recipe
+from sparring.recipe import Data, Recipe
 from sparring.referee import preflight
-from sparring.run import RunFolder, next_free, open_run
+from sparring.run import RunFolder, next_free
+from sparring.scoring import score
 from sparring.session import Session, read_summary
 from sparring.starting import Overrides, check_same, choose, fit, start_from, tell, to_resume
 from sparring.training.precision import choose_device
@@ -167,36 +169,36 @@ def evaluate(
     *,
     generator: Callable[..., nn.Module] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Score a run against its test split, or an npz of samples against all of `data`."""
-    path = Path(what)
-    if not metrics:
-        raise InputError("no metric was named", f"choose from: {', '.join(METRICS)}")
-    if not 2 <= samples <= MOST_SAMPLES:
-        raise InputError(f"samples={samples} is out of range", f"choose from 2 to {MOST_SAMPLES}")
-    if path.suffix == ".npz":
-        if data is None:
-            raise InputError(f"`{path}` must be compared with something", "name it with --data")
-        fake = read_samples(path)
-        dataset = data if isinstance(data, Dataset) else _open_like(data, fake)
-        scorer = Scorer(dataset, "all", features or "auto")
-    else:
-        recipe = load_recipe(open_run(path).recipe)
-        fake = sample(path, samples, seed, generator=generator)
-        if isinstance(data, Dataset):
-            dataset = data
-        else:
-            dataset = _open_like(data, fake) if data else open_data(recipe.data)
-        scorer = Scorer(dataset, "test", features or recipe.evaluation.features)
-    records = scorer.score(fake, metrics, seed)
+    """Score a run against its test split, or samples of any program against all of `data`.
+
+    Those are an npz with `samples`, or a folder of images.
+    """
+    records, _ = score(Path(what), data, metrics, samples, features, seed, generator)
     return {name: record.json() for name, record in records.items()}
 
 
-def _open_like(name: str, samples: Tensor) -> Dataset:
-    """The data set of that name; image files, which have no size of their own, at the samples'."""
-    if samples.dim() == 4 and (Path(name).is_dir() or Path(name).suffix == ".zip"):
-        channels, size = samples.shape[1:3]
-        return open_data(Data.model_validate({"name": name, "size": size, "channels": channels}))
-    return open_data(Data(name=name))
+def compare(
+    *whats: str | Path,
+    data: str | None = None,
+    metrics: Sequence[str] = ("fid", "kid"),
+    samples: int = 2000,
+    features: str | None = None,
+    seed: int = 0,
+    html: str | Path | None = None,
+) -> dict[str, Any]:
+    """Runs, archives and folders side by side, and whether each difference exceeds chance.
+
+    A folder of runs (`sparring train --seeds`) is one entry. With `html` a page is written too.
+    """
+    paths = [Path(what) for what in whats]
+    entries = scoring.compare(paths, data, metrics, samples, features, seed)
+    answer = {
+        "entries": [entry.json() for entry in entries],
+        "differences": scoring.differences(entries),
+    }
+    if html is not None:
+        write_comparison(Path(html), entries, answer)
+    return answer
 
 
 def pack(

@@ -108,6 +108,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Run folder [runs/RECIPE-NNN].")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     init: Annotated[Path | None, typer.Option(help="Start from this run's weights.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Train so many, seed by seed.")] = None,
     time: Annotated[float | None, typer.Option(help="Stop after so many seconds.", min=0)] = None,
     allow_changes: Annotated[
         bool, typer.Option("--allow-changes", help="Resume under a changed recipe.")
@@ -118,26 +119,28 @@ def train(
     recipe, overrides = _split(words or [])
     from sparring import api
 
-    run = api.train(
-        recipe,
-        data,
-        out,
-        overrides,
-        resume=resume,
-        init=init,
-        time_limit=time,
-        allow_changes=allow_changes,
-    )
-    summary = run.summary
+    how: dict[str, Any] = {
+        "resume": resume,
+        "init": init,
+        "time_limit": time,
+        "allow_changes": allow_changes,
+    }
+    if seeds is None:
+        summary = api.train(recipe, data, out, overrides, **how).summary
+    else:
+        from sparring.repeats import train_seeds
+
+        summary = train_seeds(seeds, recipe, data, out, overrides, **how)
     told = {key: value for key, value in summary.items() if key not in ("equilibrium", "dataset")}
 
     def tell() -> None:
-        scores = ", ".join(f"{k} {v['value']:.4g}" for k, v in summary["best"]["metrics"].items())
-        print(
-            f"{summary['steps']:,} steps in {summary['seconds']:.0f} s; best at step "
-            f"{summary['best']['step']:,}: {scores or 'not scored'} (test split)\n"
-            f"{run.path / 'report.html'}\n{run.path / 'model'}"
-        )
+        for one in summary.get("runs", [summary]):
+            scores = ", ".join(f"{k} {v['value']:.4g}" for k, v in one["best"]["metrics"].items())
+            print(
+                f"{one['steps']:,} steps in {one['seconds']:.0f} s; best at step "
+                f"{one['best']['step']:,}: {scores or 'not scored'} (test split)\n"
+                f"{Path(one['run'], 'report.html')}\n{Path(one['run'], 'model')}"
+            )
 
     _answer(told, as_json, tell)
 
@@ -173,7 +176,7 @@ def sample(
 
 @app.command()
 def evaluate(
-    what: Annotated[Path, typer.Argument(help="A run, or an npz of samples.")],
+    what: Annotated[Path, typer.Argument(help="A run, an npz or a folder of samples.")],
     data: Annotated[str | None, typer.Option(help="Data to compare with.")] = None,
     metrics: Annotated[str, typer.Option(help="Names, comma-separated.")] = "fid,kid",
     samples: Annotated[int, typer.Option(min=2)] = 2000,
@@ -197,6 +200,29 @@ def evaluate(
                 print(f"    {flag}")
 
     _answer({"metrics": records}, as_json, tell)
+
+
+@app.command()
+def compare(
+    whats: Annotated[
+        list[Path], typer.Argument(metavar="WHAT WHAT...", help="Runs, npz, folders.")
+    ],
+    data: Annotated[str | None, typer.Option(help="Data to compare with.")] = None,
+    metrics: Annotated[str, typer.Option(help="Names, comma-separated.")] = "fid,kid",
+    samples: Annotated[int, typer.Option(min=2)] = 2000,
+    features: Annotated[str | None, typer.Option()] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Score things side by side; says which differences exceed chance."""
+    from sparring import api
+    from sparring.comparison import told
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    answer = api.compare(
+        *whats, data=data, metrics=names, samples=samples, features=features, html=html
+    )
+    _answer(answer, as_json, lambda: print(told(answer)))
 
 
 @app.command()

@@ -1,0 +1,196 @@
+"""What `evaluate` and `compare` score: runs, archives and folders of samples of any program."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from sparring.data import Dataset, open_data, read_samples
+from sparring.errors import InputError
+from sparring.games import generate, latents_of
+from sparring.metrics import METRICS, Record, Scorer
+from sparring.model import read_model
+from sparring.recipe import MOST_SAMPLES, Data, Recipe
+from sparring.recipes import load_recipe
+from sparring.run import RunFolder, open_run
+
+# Two-sided 95% quantiles of Student's t by degrees of freedom; beyond the table that of the normal.
+STUDENT = (math.inf, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+NORMAL = 1.96
+SHOWN = 64  # samples kept of each entry for its grid
+
+
+@dataclass
+class Entry:
+    """One thing that was scored; several runs of one recipe (seeds) are one entry."""
+
+    name: str
+    records: list[dict[str, Record]] = field(default_factory=list)
+    samples: Tensor | None = None
+
+    def value(self, metric: str) -> float:
+        return statistics.fmean(record[metric].value for record in self.records)
+
+    def error(self, metric: str) -> float | None:
+        """The standard error: over training seeds where there are several, else over samples."""
+        values = [record[metric].value for record in self.records]
+        if len(values) > 1:
+            return statistics.stdev(values) / math.sqrt(len(values))
+        return self.records[0][metric].error
+
+    def json(self) -> dict[str, Any]:
+        metrics = {}
+        for name in self.records[0]:
+            record = self.records[0][name].json()
+            metrics[name] = record | {"value": self.value(name), "error": self.error(name)}
+        return {"name": self.name, "runs": len(self.records), "metrics": metrics}
+
+
+def score(
+    what: Path,
+    data: str | Dataset | None,
+    metrics: Sequence[str],
+    samples: int,
+    features: str | None,
+    seed: int,
+    make: Callable[..., nn.Module] | None = None,
+) -> tuple[dict[str, Record], Tensor]:
+    """The records of one run, npz or folder of images, and the samples that were scored."""
+    _check_asked(metrics, samples)
+    if what.suffix != ".npz" and not (what.is_dir() and not _is_of_ours(what)):
+        recipe = load_recipe(open_run(what).recipe)
+        fake = _drawn(what, recipe, samples, seed, make)
+        named = data or recipe.data
+        dataset = named if isinstance(named, Dataset) else _open_like(named, fake)
+        scorer = Scorer(dataset, "test", features or recipe.evaluation.features)
+    else:
+        if data is None:
+            raise InputError(f"`{what}` must be compared with something", "name it with --data")
+        if what.is_dir():
+            dataset = data if isinstance(data, Dataset) else open_data(Data(name=data))
+            fake = _pictures(what, dataset)
+        else:
+            fake = read_samples(what)
+            dataset = data if isinstance(data, Dataset) else _open_like(data, fake)
+        scorer = Scorer(dataset, "all", features or "auto")
+    return scorer.score(fake, metrics, seed), fake
+
+
+def compare(
+    whats: Sequence[Path],
+    data: str | None,
+    metrics: Sequence[str],
+    samples: int,
+    features: str | None,
+    seed: int,
+) -> list[Entry]:
+    """Every entry scored in the same way; a folder of runs (train --seeds) is one entry."""
+    if len(whats) < 2:
+        raise InputError("one thing alone cannot be compared", "name two or more")
+    entries = []
+    for what in whats:
+        entry = Entry(str(what))
+        for part in _runs_in(what) or [what]:
+            records, fake = score(part, data, metrics, samples, features, seed)
+            entry.records.append(records)
+            entry.samples = fake[:SHOWN] if entry.samples is None else entry.samples
+        entries.append(entry)
+    return entries
+
+
+def differences(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Each pair's difference a - b in each metric, with its 95% interval.
+
+    Between entries of several seeds it is Welch's over seeds, which holds the chance of training;
+    else only that of drawing samples. `beyond_chance` is None where there is no standard error.
+    """
+    rows = []
+    for a, b in combinations(entries, 2):
+        for metric in a.records[0]:
+            difference = a.value(metric) - b.value(metric)
+            error_a, error_b = a.error(metric), b.error(metric)
+            interval, beyond = None, None
+            if error_a is not None and error_b is not None:
+                half = _quantile(a, b, error_a, error_b) * math.hypot(error_a, error_b)
+                interval = [difference - half, difference + half]
+                beyond = not interval[0] <= 0 <= interval[1]
+            rows.append(
+                {
+                    "metric": metric,
+                    "a": a.name,
+                    "b": b.name,
+                    "difference": difference,
+                    "interval": interval,
+                    "beyond_chance": beyond,
+                }
+            )
+    return rows
+
+
+def better(metric: str, value: float, other: float) -> bool:
+    """Whether `value` is the better one of two."""
+    return value > other if METRICS[metric].higher_is_better else value < other
+
+
+def _quantile(a: Entry, b: Entry, error_a: float, error_b: float) -> float:
+    """Student's at Welch's degrees of freedom where both have several seeds."""
+    counts = len(a.records), len(b.records)
+    if min(counts) < 2:
+        return NORMAL
+    parts = [e**4 / (n - 1) for e, n in zip((error_a, error_b), counts, strict=True)]
+    if not sum(parts):
+        return NORMAL
+    freedom = int((error_a**2 + error_b**2) ** 2 / sum(parts))
+    return STUDENT[freedom] if freedom < len(STUDENT) else NORMAL
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """The runs in the subfolders of a folder that is none itself."""
+    if not folder.is_dir() or _is_of_ours(folder):
+        return []
+    return sorted(path for path in folder.iterdir() if RunFolder(path).exists)
+
+
+def _is_of_ours(folder: Path) -> bool:
+    return RunFolder(folder).exists or (folder / "config.json").is_file()
+
+
+def _check_asked(metrics: Sequence[str], samples: int) -> None:
+    if not metrics:
+        raise InputError("no metric was named", f"choose from: {', '.join(METRICS)}")
+    if not 2 <= samples <= MOST_SAMPLES:
+        raise InputError(f"samples={samples} is out of range", f"choose from 2 to {MOST_SAMPLES}")
+
+
+def _drawn(
+    run: Path, recipe: Recipe, count: int, seed: int, make: Callable[..., nn.Module] | None
+) -> Tensor:
+    model = read_model(open_run(run).model, make)
+    z = latents_of(model.latent, range(seed, seed + count))
+    return generate(model.generator, z, model.is_images)
+
+
+def _open_like(named: str | Data, samples: Tensor) -> Dataset:
+    """The data set of that name; image files, which have no size of their own, at the samples'."""
+    if isinstance(named, Data):
+        return open_data(named)
+    if samples.dim() == 4 and (Path(named).is_dir() or Path(named).suffix == ".zip"):
+        channels, size = samples.shape[1:3]
+        return open_data(Data.model_validate({"name": named, "size": size, "channels": channels}))
+    return open_data(Data(name=named))
+
+
+def _pictures(folder: Path, dataset: Dataset) -> Tensor:
+    """The images of a folder as samples like those of the data set."""
+    if not dataset.is_images:
+        raise InputError(f"`{folder}` holds images, data `{dataset.name}` vectors", "give an npz")
+    channels, size = dataset.shape[:2]
+    named = {"name": str(folder), "size": size, "channels": channels}
+    return open_data(Data.model_validate(named)).values

@@ -28,7 +28,7 @@ LABELS: dict[str, dict[str, float]] = {
 }
 COLORS = dict(zip(LABELS, (look.MUTED, look.BLUE, look.VERMILION), strict=True))
 RECIPE, WIDTH, STEPS, SEEDS = "dcgan", 16, 400, 3
-SAMPLES = 1000  # of each kind that D is asked about
+SAMPLES = 1024  # of each kind that D is asked about
 SURE = 0.99
 CPU = choose_device("cpu")
 
@@ -55,7 +55,7 @@ def measure(quick: bool) -> Row:
             "recipe": RECIPE,
             "overrides": overrides,
             "labels": "of real and of generated samples: plain, one-sided, two-sided",
-            "scores": "the last D in evaluation mode: training digits, the shipped model's samples",
+            "scores": "the last D on batches as in training: training digits, the shipped model's samples",
             "sure": f"share of both with a score above {SURE:g} or below {1 - SURE:.2g}",
             "samples": SAMPLES,
         },
@@ -93,11 +93,15 @@ def judged(run: Run) -> tuple[Tensor, Tensor]:
     prefix = "player/discriminator/"
     weights = {k[len(prefix) :]: v for k, v in found.tensors.items() if k.startswith(prefix)}
     digits = open_data(Data())
-    discriminator = build_discriminator(recipe.discriminator, digits.shape, seed=0).eval()
+    # In training mode, batch by batch: as the generator meets it, whose gradients come through it.
+    discriminator = build_discriminator(recipe.discriminator, digits.shape, seed=0).train()
     discriminator.load_state_dict(weights)
     real, fake = digits.split("train")[:SAMPLES], run.sample(SAMPLES, seed=FIRST_SEED)
-    on_real, on_fake = (discriminator(to_network(x, CPU)).sigmoid() for x in (real, fake))
-    return on_real, on_fake
+    on_real, on_fake = (
+        torch.cat([discriminator(to_network(part, CPU)) for part in x.split(recipe.batch_size)])
+        for x in (real, fake)
+    )
+    return on_real.sigmoid(), on_fake.sigmoid()
 
 
 def outcome(runs: list[Row]) -> str:

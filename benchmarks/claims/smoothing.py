@@ -55,7 +55,7 @@ def measure(quick: bool) -> Row:
             "recipe": RECIPE,
             "overrides": overrides,
             "labels": "of real and of generated samples: plain, one-sided, two-sided",
-            "scores": "the last D on batches as in training: training digits, the shipped model's samples",
+            "scores": "the last D, on batches as in training, of training digits and samples",
             "sure": f"share of both with a score above {SURE:g} or below {1 - SURE:.2g}",
             "samples": SAMPLES,
         },

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,12 +56,10 @@ def decode(content: bytes, plan: Plan) -> tuple[np.ndarray, set[str]]:
     if not content:
         raise Rejected("empty")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata, and sizes that are checked below
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise Rejected("too-large")
-            return _square(image, plan)
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise Rejected("too-large")
+        return _square(image, plan)
     except Image.DecompressionBombError:
         raise Rejected("too-large") from None
     except Rejected:
@@ -68,12 +68,18 @@ def decode(content: bytes, plan: Plan) -> tuple[np.ndarray, set[str]]:
         raise Rejected("unreadable") from None
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Pillow's warnings about metadata, and about sizes that are checked here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def measure(content: bytes) -> tuple[int, int] | None:
     """Width and height from the header alone, None where there is none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Image.open(io.BytesIO(content), formats=FORMATS).size
+        return Image.open(io.BytesIO(content), formats=FORMATS).size
     except Exception:  # as above; the file is judged when it is decoded
         return None
 
@@ -85,7 +91,10 @@ def _square(image: Image.Image, plan: Plan) -> tuple[np.ndarray, set[str]]:
     if image.format == "JPEG":
         # The decoder shrinks by powers of two for little cost; twice the size is left for us.
         image.draft(None, (2 * plan.size, 2 * plan.size))
-    if image.getexif().get(ORIENTATION, 1) not in (0, 1):
+    # Parsing costs as much as decoding a small image, and most have none.
+    if ("exif" in image.info or image.format in ("TIFF", "MPO")) and (
+        image.getexif().get(ORIENTATION, 1) not in (0, 1)
+    ):
         image = ImageOps.exif_transpose(image)
         decided.add("rotated")
     image = _plain(image, plan.background, decided)
@@ -131,4 +140,4 @@ def _centre(image: Image.Image, size: int) -> Image.Image:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     square = image.crop((left, top, left + side, top + side))
-    return square.resize((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return square.resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)

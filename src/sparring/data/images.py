@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sparring.data.dataset import Dataset, split_by_draw
-from sparring.data.decode import CONVERTED, LEFT_OUT, Plan, Rejected, decode, measure
+from sparring.data.decode import CONVERTED, LEFT_OUT, Plan, Rejected, decode, measure, quiet
 from sparring.data.known import cache_home
 from sparring.data.packed import FORMAT, read_packed, write_packed
 from sparring.data.source import Source, classes_of, find_images, read_file
@@ -57,6 +57,7 @@ class Chunk:
 
     samples: np.ndarray
     kept: list[int]
+    grey: bool = True
     decided: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -94,8 +95,7 @@ def _pack(source: Source, plan: Plan, may_be_grey: bool, reason: str, raw: Binar
         kept += chunk.kept
         for code, names in chunk.decided.items():
             decided[code] += names
-        samples = chunk.samples
-        grey = grey and bool((samples == samples[:, :1]).all())
+        grey = grey and chunk.grey
     if len(kept) < FEWEST:
         raise InputError(
             f"`{source.path}` holds {len(kept)} images that can be read",
@@ -169,16 +169,18 @@ def decode_chunk(job: Job) -> Chunk:
     """Decode some of a source's images; those that cannot be used are left out and noted."""
     size = job.plan.size
     chunk = Chunk(np.empty((len(job.names), job.plan.channels, size, size), np.uint8), [])
-    for place, name in enumerate(job.names, job.first):
-        try:
-            chunk.samples[len(chunk.kept)], codes = decode(_read(job.path, name), job.plan)
-        except Rejected as reason:
-            chunk.decided[str(reason)].append(name)
-            continue
-        chunk.kept.append(place)
-        for code in codes:
-            chunk.decided[code].append(name)
+    with quiet():
+        for place, name in enumerate(job.names, job.first):
+            try:
+                chunk.samples[len(chunk.kept)], codes = decode(_read(job.path, name), job.plan)
+            except Rejected as reason:
+                chunk.decided[str(reason)].append(name)
+                continue
+            chunk.kept.append(place)
+            for code in codes:
+                chunk.decided[code].append(name)
     chunk.samples = chunk.samples[: len(chunk.kept)]
+    chunk.grey = bool((chunk.samples == chunk.samples[:, :1]).all())
     return chunk
 
 
@@ -196,12 +198,13 @@ def _choose_size(source: Source) -> tuple[int, str]:
     """A multiple of 4 near the median short side, at most LARGEST, and why."""
     step = max(1, len(source.files) // MEASURED)
     found = []
-    for name in source.files[::step]:
-        try:
-            seen = measure(_read(source.path, name))
-        except Rejected:
-            continue
-        found += [min(seen)] if seen else []
+    with quiet():
+        for name in source.files[::step]:
+            try:
+                seen = measure(_read(source.path, name))
+            except Rejected:
+                continue
+            found += [min(seen)] if seen else []
     if not found:
         raise InputError(
             f"`{source.path}`: none of {len(source.files)} files can be read as an image",

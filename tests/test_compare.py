@@ -129,6 +129,16 @@ def test_seeds_are_runs_of_their_own_and_one_entry(seeds: Path, command: Command
     )
 
 
+def test_samples_beside_a_run_are_compared_with_the_same_data(
+    seeds: Path, digits: dict[str, Path]
+) -> None:
+    answer = sparring.compare(seeds / "seed-0", digits["npz"], samples=100)
+    compared = [entry["metrics"]["kid"] for entry in answer["entries"]]
+    for key in ("split", "samples_real", "features"):
+        assert compared[0][key] == compared[1][key]
+    assert compared[0]["split"] == "test"
+
+
 def test_seeds_go_on_where_they_stopped(seeds: Path, command: Command) -> None:
     before = (seeds / "seed-0" / "history.jsonl").stat().st_mtime_ns
     (seeds / "seed-1" / "summary.json").unlink()

@@ -55,32 +55,30 @@ class Entry:
 
 def score(
     what: Path,
-    data: str | Dataset | None,
+    data: str | Data | Dataset | None,
     metrics: Sequence[str],
     samples: int,
     features: str | None,
     seed: int,
     make: Callable[..., nn.Module] | None = None,
+    split: str | None = None,
 ) -> tuple[dict[str, Record], Tensor]:
-    """The records of one run, npz or folder of images, and the samples that were scored."""
+    """The records of one run, npz or folder of images, and the samples that were scored.
+
+    A run is compared with the test split, the others with all of `data`, unless `split` says.
+    """
     _check_asked(metrics, samples)
-    if what.suffix != ".npz" and not (what.is_dir() and not _is_of_ours(what)):
-        recipe = load_recipe(open_run(what).recipe)
-        fake = _drawn(what, recipe, samples, seed, make)
-        named = data or recipe.data
-        dataset = named if isinstance(named, Dataset) else _open_like(named, fake)
-        scorer = Scorer(dataset, "test", features or recipe.evaluation.features)
-    else:
+    if _is_samples(what):
         if data is None:
             raise InputError(f"`{what}` must be compared with something", "name it with --data")
-        if what.is_dir():
-            dataset = data if isinstance(data, Dataset) else open_data(Data(name=data))
-            fake = _pictures(what, dataset)
-        else:
-            fake = read_samples(what)
-            dataset = data if isinstance(data, Dataset) else _open_like(data, fake)
-        scorer = Scorer(dataset, "all", features or "auto")
-    return scorer.score(fake, metrics, seed), fake
+        fake, dataset = _pictures(what, data) if what.is_dir() else _archive(what, data)
+        features, split = features or "auto", split or "all"
+    else:
+        recipe = load_recipe(open_run(what).recipe)
+        fake = _drawn(what, recipe, samples, seed, make)
+        dataset = _open_like(data or recipe.data, fake)
+        features, split = features or recipe.evaluation.features, split or "test"
+    return Scorer(dataset, split, features).score(fake, metrics, seed), fake
 
 
 def compare(
@@ -91,14 +89,25 @@ def compare(
     features: str | None,
     seed: int,
 ) -> list[Entry]:
-    """Every entry scored in the same way; a folder of runs (train --seeds) is one entry."""
+    """Every entry scored in the same way; a folder of runs (train --seeds) is one entry.
+
+    Where a run is among them, its data, its test split and its features serve for all.
+    """
     if len(whats) < 2:
         raise InputError("one thing alone cannot be compared", "name two or more")
+    parts = {what: _runs_in(what) or [what] for what in whats}
+    runs = [part for found in parts.values() for part in found if not _is_samples(part)]
+    named: str | Data | None = data
+    if runs:
+        recipe = load_recipe(open_run(runs[0]).recipe)
+        named = data or recipe.data
+        features = features or recipe.evaluation.features
     entries = []
-    for what in whats:
+    for what, found in parts.items():
         entry = Entry(str(what))
-        for part in _runs_in(what) or [what]:
-            records, fake = score(part, data, metrics, samples, features, seed)
+        for part in found:
+            split = "test" if runs else "all"
+            records, fake = score(part, named, metrics, samples, features, seed, split=split)
             entry.records.append(records)
             entry.samples = fake[:SHOWN] if entry.samples is None else entry.samples
         entries.append(entry)
@@ -177,8 +186,15 @@ def _drawn(
     return generate(model.generator, z, model.is_images)
 
 
-def _open_like(named: str | Data, samples: Tensor) -> Dataset:
+def _is_samples(what: Path) -> bool:
+    """Whether it is samples themselves: an npz, or a folder that is neither run nor model."""
+    return what.suffix == ".npz" or (what.is_dir() and not _is_of_ours(what))
+
+
+def _open_like(named: str | Data | Dataset, samples: Tensor) -> Dataset:
     """The data set of that name; image files, which have no size of their own, at the samples'."""
+    if isinstance(named, Dataset):
+        return named
     if isinstance(named, Data):
         return open_data(named)
     if samples.dim() == 4 and (Path(named).is_dir() or Path(named).suffix == ".zip"):
@@ -187,10 +203,18 @@ def _open_like(named: str | Data, samples: Tensor) -> Dataset:
     return open_data(Data(name=named))
 
 
-def _pictures(folder: Path, dataset: Dataset) -> Tensor:
-    """The images of a folder as samples like those of the data set."""
+def _archive(path: Path, named: str | Data | Dataset) -> tuple[Tensor, Dataset]:
+    """The samples of an npz, and the data to compare them with."""
+    samples = read_samples(path)
+    return samples, _open_like(named, samples)
+
+
+def _pictures(folder: Path, named: str | Data | Dataset) -> tuple[Tensor, Dataset]:
+    """The images of a folder at the size of the data to compare them with, and that data."""
+    data = Data(name=named) if isinstance(named, str) else named
+    dataset = data if isinstance(data, Dataset) else open_data(data)
     if not dataset.is_images:
         raise InputError(f"`{folder}` holds images, data `{dataset.name}` vectors", "give an npz")
     channels, size = dataset.shape[:2]
-    named = {"name": str(folder), "size": size, "channels": channels}
-    return open_data(Data.model_validate(named)).values
+    own = {"name": str(folder), "size": size, "channels": channels}
+    return open_data(Data.model_validate(own)).values, dataset

@@ -9,7 +9,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,24 @@ def arguments(about: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a short trial, figures mean nothing")
     return parser
+
+
+def run_parts(
+    about: str | None,
+    name: str,
+    parts: Mapping[str, Callable[[bool], dict[str, Any]]],
+    show: Callable[[str, dict[str, Any]], None],
+) -> None:
+    """Measure all parts of a benchmark, or those after --only; each replaces its own figures."""
+    parser = arguments(about)
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
+    options = parser.parse_args()
+    for part in options.only:
+        watch = Watch()
+        result = parts[part](options.quick) | {"machine": watch.record()}
+        path = save_result(name, result, options.quick, part)
+        show(part, result)
+        print(path, flush=True)
 
 
 def cache() -> Path:

@@ -34,15 +34,7 @@ Result = dict[str, Any]
 
 
 def main() -> None:
-    parser = common.arguments(__doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    options = parser.parse_args()
-    for part in options.only:
-        watch = common.Watch()
-        result = PARTS[part](options.quick) | {"machine": watch.record()}
-        path = common.save_result("toys", result, options.quick, part)
-        show(part, result)
-        print(path, flush=True)
+    common.run_parts(__doc__, "toys", PARTS, show)
 
 
 def gaussian_document(quick: bool) -> Result:

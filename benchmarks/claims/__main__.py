@@ -8,6 +8,8 @@ replaces only its own.
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks import common
 from benchmarks.claims import distances, initialization, smoothing, vanishing
 
@@ -20,17 +22,14 @@ PARTS = {
 
 
 def main() -> None:
-    parser = common.arguments(__doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    options = parser.parse_args()
-    for part in options.only:
-        watch = common.Watch()
-        result = PARTS[part](options.quick) | {"machine": watch.record()}
-        path = common.save_result("claims", result, options.quick, part)
-        for name, rows in result.items():
-            if isinstance(rows, list):
-                print(common.table(rows, f"{part}: {name}"))
-        print(f"{result['outcome']}\n{path}, {result['picture']}", flush=True)
+    common.run_parts(__doc__, "claims", PARTS, show)
+
+
+def show(part: str, result: dict[str, Any]) -> None:
+    for name, rows in result.items():
+        if isinstance(rows, list):
+            print(common.table(rows, f"{part}: {name}"))
+    print(f"{result['outcome']}\n{result['picture']}")
 
 
 if __name__ == "__main__":

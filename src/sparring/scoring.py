@@ -70,7 +70,10 @@ def score(
     _check_asked(metrics, samples)
     if _is_samples(what):
         if data is None:
-            raise InputError(f"`{what}` must be compared with something", "name it with --data")
+            told = "holds no run, and samples" if what.is_dir() else "holds samples, which"
+            raise InputError(
+                f"`{what}` {told} must be compared with something", "name it with --data"
+            )
         fake, dataset = _pictures(what, data) if what.is_dir() else _archive(what, data)
         features, split = features or "auto", split or "all"
     else:

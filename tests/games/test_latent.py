@@ -277,3 +277,19 @@ def test_the_same_seed_makes_the_same_players_and_another_one_others() -> None:
         first = weights(games[0].players[player])
         assert not changed(first, games[1].players[player])
         assert changed(first, games[2].players[player])
+
+
+def test_flips_mirror_half_of_the_real_images_and_follow_the_parts() -> None:
+    recipe = small_recipe(batch_size=64, data={"name": "patterns", "flip": True})
+    game = small_game(recipe)
+    flipped = a_batch(game, batch_size=64).real
+    game.flip = False
+    plain = a_batch(game, batch_size=64).real
+    same = (flipped == plain).flatten(1).all(1)
+    mirrored = (flipped == plain.flip(-1)).flatten(1).all(1)
+    assert (same | mirrored).all()
+    columns = ~(plain == plain.flip(-1)).flatten(1).all(1)  # rows are their own mirror images
+    assert 0.2 < mirrored[columns].double().mean() < 0.8
+    game.flip = True
+    parts = [a_batch(game, batch_size=64, part=slice(i, i + 16)).real for i in range(0, 64, 16)]
+    assert torch.equal(torch.cat(parts), flipped)

@@ -1,5 +1,7 @@
 """A metric is never a bare number: records carry where they come from."""
 
+from importlib import import_module
+
 import pytest
 import torch
 
@@ -117,3 +119,21 @@ def test_which_way_is_better_is_known() -> None:
     assert {name for name, metric in METRICS.items() if metric.higher_is_better} == {
         *("is", "precision", "recall", "density", "coverage", "modes")
     }
+
+
+def test_errors_are_left_until_they_are_asked_for(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint is chosen by values alone, and errors take longer than they do."""
+
+    def asked(*_: object) -> float:
+        raise AssertionError("computed")
+
+    # The package's functions have the names of their modules.
+    monkeypatch.setattr(import_module("sparring.metrics.kid"), "variance", asked)
+    monkeypatch.setattr(import_module("sparring.metrics.fid"), "_jackknife", asked)
+    scorer = Scorer(digits, "test")
+    found = scorer.estimates(digits.split("select"), ["fid", "kid"])
+    assert found["fid"].value >= 0
+    with pytest.raises(AssertionError, match="computed"):
+        scorer.score(digits.split("select"), ["kid"])

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from helpers import D, G, small_recipe, small_state
 from sparring.observers import Checkpoints, History, Progress, Referee
+from sparring.observers.record import snapshot_is_due
 from sparring.run import RunFolder
 from sparring.training import checkpoint
 from sparring.training.loop import Tick, train
@@ -104,3 +105,9 @@ def test_checkpoints_come_every_so_many_seconds_and_cost_little(
     assert steps == expected
     found = checkpoint.read(tmp_path / "checkpoints" / checkpoint.LAST)
     assert (found.meta["step"], found.meta["data"]) == (8, "data")
+
+
+def test_snapshots_come_early_and_then_evenly() -> None:
+    recipe = small_recipe(steps=4000, tick=10, snapshots=4)
+    due = [step for step in range(10, 4001, 10) if snapshot_is_due(step, recipe)]
+    assert due == [10, 20, 40, 80, 160, 320, 640, 1000, 1280, 2000, 2560, 3000, 4000]

@@ -33,6 +33,7 @@ from sparring.errors import InputError, SparringError
 from sparring.recipe import Data
 from sparring.run import cannot_write
 
+DECODING = 2  # raised when the same file gives other pixels, so that caches are made anew
 FEWEST = 10  # images that make a data set
 CHUNK = 64  # images a worker takes at a time
 FEW = 4 * CHUNK  # for fewer, starting workers costs more than it saves
@@ -65,7 +66,7 @@ def open_images(path: Path, data: Data) -> Dataset:
     """The images below `path` as one array, from the cache where nothing has changed."""
     source = find_images(path)
     background = _colour(data.background)
-    asked = (FORMAT, source.files, source.stamps, data.size, data.channels, background)
+    asked = (FORMAT, DECODING, source.files, source.stamps, data.size, data.channels, background)
     key = hashlib.blake2b(repr(asked).encode(), digest_size=12).hexdigest()
     cached = cache_home() / "packed" / f"{path.stem}-{key}.safetensors"
     if cached.is_file():

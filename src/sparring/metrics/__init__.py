@@ -99,6 +99,24 @@ class Scorer:
 
     def score(self, samples: Tensor, metrics: Sequence[str], seed: int = 0) -> dict[str, Record]:
         """A record for each named metric of samples [N, ...] like those of the data set."""
+        return {
+            name: Record(
+                estimate.value,
+                estimate.error,
+                self.extractor.name,
+                self.extractor.layer,
+                self.extractor.resize,
+                len(self.real),
+                len(samples),
+                seed,
+                self.split,
+                estimate.flags,
+            )
+            for name, estimate in self.estimates(samples, metrics).items()
+        }
+
+    def estimates(self, samples: Tensor, metrics: Sequence[str]) -> dict[str, Estimate]:
+        """The bare values, as they choose a checkpoint; their errors are not computed yet."""
         chosen = {name: _find(name) for name in metrics}
         if tuple(samples.shape[1:]) != self.dataset.shape:
             raise InputError(
@@ -119,22 +137,7 @@ class Scorer:
             self.extractor.logits(samples) if "classes" in needed else None,
             *(self._train_and_held_out if "training set" in needed else (None, None)),
         )
-        estimates = {name: metric.function(comparison) for name, metric in chosen.items()}
-        return {
-            name: Record(
-                estimate.value,
-                estimate.error,
-                self.extractor.name,
-                self.extractor.layer,
-                self.extractor.resize,
-                len(self.real),
-                len(samples),
-                seed,
-                self.split,
-                estimate.flags,
-            )
-            for name, estimate in estimates.items()
-        }
+        return {name: metric.function(comparison) for name, metric in chosen.items()}
 
     @cached_property
     def _train_and_held_out(self) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,7 @@ def fid(comparison: Comparison) -> Estimate:
     if fewest <= real.shape[1]:
         flags.append(f"fewer samples than features ({real.shape[1]})")
     value = frechet_distance(*moments(real), *moments(fake))
-    return Estimate(value, _jackknife(real, fake), flags)
+    return Estimate(value, lambda: _jackknife(real, fake), flags)
 
 
 def _jackknife(real: Tensor, fake: Tensor) -> float | None:

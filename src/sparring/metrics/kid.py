@@ -30,8 +30,11 @@ def kid(comparison: Comparison) -> Estimate:
     blocks = max(1, min(len(comparison.real), len(comparison.fake)) // BLOCK)
     pairs = list(zip(comparison.real.chunk(blocks), comparison.fake.chunk(blocks), strict=True))
     values = [kernel_distance(real, fake) for real, fake in pairs]
-    variances = [variance(*pair, value) for pair, value in zip(pairs, values, strict=True)]
-    error = math.sqrt(sum(variances)) / blocks
+
+    def error() -> float:
+        found = [variance(*pair, value) for pair, value in zip(pairs, values, strict=True)]
+        return math.sqrt(sum(found)) / blocks
+
     return Estimate(sum(values) / blocks, error)
 
 

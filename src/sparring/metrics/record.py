@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,11 +30,18 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its standard error where it has one, and what a reader must know of it."""
+    """A value, its standard error where it has one, and what a reader must know of it.
+
+    An error that takes long is a function: a checkpoint is chosen by values alone.
+    """
 
     value: float
-    error: float | None = None
+    error_of: float | Callable[[], float | None] | None = None
     flags: list[str] = field(default_factory=list)
+
+    @property
+    def error(self) -> float | None:
+        return self.error_of() if callable(self.error_of) else self.error_of
 
 
 @dataclass(frozen=True)

@@ -126,3 +126,15 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def at_rest(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside: no dropout, no statistics of the batch, nothing that is updated."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from torch import Tensor, nn
 
-from sparring.networks.layers import seeded
+from sparring.networks.layers import at_rest, seeded
 
 # Operations that only move, copy or average values.
 RESHAPING = {
@@ -19,7 +16,7 @@ RESHAPING = {
 def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
     """What a network says of `inputs`, with a graph, as it would when it is used."""
     parameter = next(network.parameters())
-    with _in_use(network), seeded(0):
+    with at_rest(network), seeded(0):
         return network(inputs.to(parameter.device, parameter.dtype).requires_grad_())
 
 
@@ -35,15 +32,3 @@ def last_operation(output: Tensor) -> str:
             return name
         node = node.next_functions[0][0] if node.next_functions else None
     return ""
-
-
-@contextmanager
-def _in_use(network: nn.Module) -> Iterator[None]:
-    """All layers in eval mode inside, each as it was after."""
-    modes = [(layer, layer.training) for layer in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for layer, training in modes:
-            layer.training = training

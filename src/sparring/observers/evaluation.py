@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sparring.data import Dataset
 from sparring.games import generate, latents_of
-from sparring.metrics import METRICS, Record, Scorer
+from sparring.metrics import METRICS, Scorer
 from sparring.run import RunFolder
 from sparring.training import checkpoint
 from sparring.training.loop import Tick
@@ -44,10 +44,9 @@ class Evaluation:
         before = tick.samples_seen - recipe.tick * recipe.batch_size
         due = every and tick.samples_seen // every > before // every
         if (due or tick.is_last) and recipe.evaluation.metrics:
-            records = self.score(state)
-            tick.values |= {f"metric/{name}": record.value for name, record in records.items()}
+            tick.values |= {f"metric/{name}": value for name, value in self.score(state).items()}
 
-    def score(self, state: State) -> dict[str, Record]:
+    def score(self, state: State) -> dict[str, float]:
         """Score the state now, and save it as `best` where it is."""
         config = state.recipe.evaluation
         if self._scorer is None or self._z is None:
@@ -55,13 +54,13 @@ class Evaluation:
             self._z = latents_of(state.recipe.latent, range(config.samples))
         average = state.ema[state.game.averaged[0]].module
         samples = generate(average, self._z, self.dataset.is_images)
-        records = self._scorer.score(samples, config.metrics)
         self._scored_step = state.step
-        values = {name: record.value for name, record in records.items()}
+        found = self._scorer.estimates(samples, config.metrics)
+        values = {name: estimate.value for name, estimate in found.items()}
         if self._is_better(values, config.metrics[0]):
             self.best = {"step": state.step, "metrics": values}
             checkpoint.save(state, self.path, score=self.best, data=self.fingerprint)
-        return records
+        return values
 
     def finish(self, state: State) -> None:
         """Make sure that there is a best checkpoint, and that the last state had its chance."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 
+from sparring.networks.layers import at_rest
 from sparring.objectives import Objective
 
 CHUNK = 4096  # points of one forward pass
@@ -90,15 +88,3 @@ def judge_of(
     ):
         return None
     return Judge(network, loss, real, fake)
-
-
-@contextmanager
-def at_rest(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside: no dropout, no statistics of the batch, nothing that is updated."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

@@ -169,8 +169,10 @@ def test_mixed_sizes_are_cut_square_and_resized(tmp_path: Path) -> None:
     wide[:, 68:132] = 255  # exactly the central square
     got, notes = sample_of(tmp_path, Image.fromarray(wide), "b.png")
     assert got.min() >= 250
-    small, _ = sample_of(tmp_path, Image.new("RGB", (4, 6), (9, 8, 7)), "c.png")
+    assert not any("enlarged" in note for note in notes)
+    small, notes = sample_of(tmp_path, Image.new("RGB", (4, 6), (9, 8, 7)), "c.png")
     assert tuple(small[:, 8, 8]) == (9, 8, 7)
+    assert any("1 of 14 smaller than wanted: enlarged" in note for note in notes)
     assert any("centre is cut out" in note for note in notes)
 
 

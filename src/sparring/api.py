@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from sparring import scoring
 from sparring.comparison import write_comparison
 from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
-from sparring.games import GAMES, generate, latents_of, walk
+from sparring.games import GAMES, generate, walk
 from sparring.lookup import find
 from sparring.metrics import check_metrics
 from sparring.model import Model, is_model, read_model
@@ -46,9 +47,9 @@ class Run:
         """What `sparring train --json` prints; empty while the run is not finished."""
         return read_summary(self.folder)
 
-    def sample(self, count: int, seed: int = 0) -> Tensor:
+    def sample(self, count: int, seed: int = 0, label: str | int | None = None) -> Tensor:
         """`count` samples: uint8 [N, C, H, W] for images; sample i is that of seed + i."""
-        return sample(self.path, count, seed, generator=self._make)
+        return sample(self.path, count, seed, label, generator=self._make)
 
     def evaluate(
         self, metrics: Sequence[str] = ("fid", "kid"), samples: int = 2000
@@ -132,6 +133,7 @@ def sample(
     path: str | Path,
     count: int = 64,
     seed: int = 0,
+    label: str | int | None = None,
     *,
     interpolate: bool = False,
     generator: Callable[..., nn.Module] | None = None,
@@ -139,24 +141,31 @@ def sample(
     """Samples of a run: uint8 [N, C, H, W] for images, float32 [N, D] for vectors.
 
     Sample i is that of seed + i, whatever the count. With `interpolate` each row of 8 walks from
-    one seed to the next.
+    one seed to the next. `label` is the name or number of a class, for a conditional generator;
+    without it the classes come as often as in the training data.
     """
     model = _model(path, generator)
     seeds = _seeds(seed, count)
+    wanted = None if label is None else model.label(str(label))
     if interpolate:
-        z = walk(model.latent, seed, rows=-(-count // 8))[:count]
+        inputs = walk(model.prior, seed, rows=-(-count // 8), label=wanted)
+        inputs = inputs.first(count)
     else:
-        z = latents_of(model.latent, seeds)
-    return generate(model.generator, z, model.is_images)
+        inputs = model.prior.of(seeds, wanted)
+    return generate(model.generator, inputs, model.is_images)
 
 
-def stream(path: str | Path, count: int, seed: int = 0, part: int = 1024) -> Iterator[Tensor]:
-    """The samples of `sample`, a part at a time."""
+def stream(
+    path: str | Path, count: int, seed: int = 0, label: str | int | None = None, part: int = 1024
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The samples of `sample` and their labels, -1 where there are no classes, part by part."""
     model = _model(path)
     seeds = _seeds(seed, count)
+    wanted = None if label is None else model.label(str(label))
     for start in range(0, count, part):
-        z = latents_of(model.latent, seeds[start : start + part])
-        yield generate(model.generator, z, model.is_images)
+        inputs = model.prior.of(seeds[start : start + part], wanted)
+        labels = torch.full((len(inputs.z),), -1) if inputs.labels is None else inputs.labels
+        yield generate(model.generator, inputs, model.is_images), labels
 
 
 def evaluate(

@@ -158,6 +158,7 @@ def sample(
     out: Annotated[Path, typer.Option(help="x.png: one grid; x.npz: arrays; else a folder.")],
     count: Annotated[int, typer.Option(min=1)] = 64,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    label: Annotated[str | None, typer.Option(help="A class by name or number.")] = None,
     interpolate: Annotated[
         bool, typer.Option("--interpolate", help="Rows that walk between seeds.")
     ] = False,
@@ -166,7 +167,7 @@ def sample(
     """Sample a generator; sample i is that of seed + i."""
     from sparring.writing import write_samples
 
-    answer = write_samples(run, out, count, seed, interpolate)
+    answer = write_samples(run, out, count, seed, label, interpolate)
     _answer(
         answer,
         as_json,

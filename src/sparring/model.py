@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from sparring.data import Dataset
 from sparring.errors import InputError
+from sparring.games import Prior
 from sparring.networks import build_generator
 from sparring.recipe import Latent, Network, Recipe
 from sparring.run import write_bytes, write_json, write_text
 from sparring.version import __version__
 
+SHOWN = 20  # class names in a message
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
 
@@ -29,6 +31,7 @@ def write_model(
     dataset: Dataset,
     step: int,
     metrics: dict[str, dict[str, Any]],
+    class_counts: Sequence[int] = (),
 ) -> None:
     """Write config.json, model.safetensors and the card of an averaged generator."""
     config = {
@@ -39,13 +42,16 @@ def write_model(
         "latent": recipe.latent.model_dump(mode="json"),
         "shape": list(dataset.shape),
         "images": dataset.is_images,
+        # Of a conditional generator, by label: what it is called, and how often it occurs.
+        "classes": list(dataset.classes) if class_counts else [],
+        "class_counts": list(class_counts),
         "data": {"name": dataset.name, "licence": dataset.licence},
         "step": step,
         "metrics": metrics,
     }
     write_bytes(folder / WEIGHTS, save({key: t.contiguous() for key, t in tensors.items()}))
     write_json(folder / CONFIG, config)
-    write_text(folder / CARD, model_card(recipe, dataset, step, metrics))
+    write_text(folder / CARD, model_card(recipe, dataset, step, metrics, bool(class_counts)))
 
 
 class Model:
@@ -54,9 +60,22 @@ class Model:
     def __init__(self, generator: nn.Module, config: dict[str, Any]) -> None:
         self.generator = generator
         self.config = config
-        self.latent = Latent.model_validate(config["latent"])
+        latent = Latent.model_validate(config["latent"])
+        self.prior = Prior(latent, config.get("class_counts", ()))
+        self.classes: tuple[str, ...] = tuple(config.get("classes", ()))
         self.shape = tuple(config["shape"])
         self.is_images: bool = config["images"]
+
+    def label(self, name: str) -> int:
+        """The label of a class by its name or number; InputError if there is none."""
+        if not self.prior.classes:
+            raise InputError("this generator knows no classes", "leave --label out")
+        if name in self.classes:
+            return self.classes.index(name)
+        if name.isdecimal() and int(name) < self.prior.classes:
+            return int(name)
+        names = ", ".join(self.classes[:SHOWN]) + (", …" if len(self.classes) > SHOWN else "")
+        raise InputError(f"there is no class `{name}`", f"choose one of: {names}")
 
 
 def is_model(folder: Path) -> bool:
@@ -96,7 +115,11 @@ def read_model(folder: Path, make: Callable[..., nn.Module] | None = None) -> Mo
 
 
 def model_card(
-    recipe: Recipe, dataset: Dataset, step: int, metrics: dict[str, dict[str, Any]]
+    recipe: Recipe,
+    dataset: Dataset,
+    step: int,
+    metrics: dict[str, dict[str, Any]],
+    conditional: bool = False,
 ) -> str:
     """The card: what it makes, from what, how good, what for."""
     rows = "\n".join(
@@ -106,6 +129,11 @@ def model_card(
         for name, record in metrics.items()
     )
     kind = "images in [-1, 1]" if dataset.is_images else "vectors"
+    drawn = "torch.randn" if recipe.latent.prior == "normal" else "torch.rand"
+    inputs, labels = f"{drawn}(16, {recipe.latent.size})", ""
+    if conditional:
+        inputs += f", torch.randint({len(dataset.classes)}, (16,))"
+        labels = f", labels [N] of {len(dataset.classes)} classes"
     return f"""---
 library_name: sparring
 tags: [gan, {recipe.name}]
@@ -117,7 +145,7 @@ A generator of {dataset.description}, trained with Sparring {__version__}.
 - **Data**: {dataset.name}: {dataset.description}. Licence: {dataset.licence or "not known"}.
 - **Recipe**: `{recipe.name}` (source: {recipe.source or "not given"}), seed {recipe.seed},
   averaged weights after {step:,} of {recipe.steps:,} steps of {recipe.batch_size} samples.
-- **Input**: latents [N, {recipe.latent.size}], {recipe.latent.prior}.
+- **Input**: latents [N, {recipe.latent.size}], {recipe.latent.prior}{labels}.
   **Output**: {kind}, shape {list(dataset.shape)}.
 - **Intended use**: learning and experiments; it can reproduce what its training data holds.
 
@@ -128,6 +156,6 @@ A generator of {dataset.description}, trained with Sparring {__version__}.
 ```python
 import sparring, torch
 generator = sparring.load("this folder")
-samples = generator(torch.randn(16, {recipe.latent.size}))
+samples = generator({inputs})
 ```
 """

@@ -103,12 +103,30 @@ class Loss(Section):
 
 
 class Penalty(Section):
-    """A penalty on the discriminator: `every` k moves, then scaled by k (lazy regularization)."""
+    """A penalty or a further term: `every` k moves, then scaled by k (lazy regularization)."""
 
     name: str
     weight: Annotated[float, Field(ge=0)] = 1.0
     every: Positive = 1
     schedule: ScheduleField = Schedule()
+
+
+class Augment(Section):
+    """What samples pass through before the discriminator sees them; the rest are its options."""
+
+    model_config = ConfigDict(extra="allow", validate_assignment=True)
+    name: str = "none"
+
+    def options(self) -> dict[str, Any]:
+        """The options that the augmentation's constructor takes."""
+        return dict(self.model_extra or {})
+
+
+class InstanceNoise(Section):
+    """Normal noise on all that the discriminator sees; images are in [-1, 1]."""
+
+    std: Annotated[float, Field(ge=0)] = 0.0
+    schedule: ScheduleField = Schedule(name="linear")
 
 
 class Optimizer(Section):
@@ -183,6 +201,10 @@ class Recipe(Section):
     discriminator: Network = Network()
     loss: Loss = Loss()
     penalties: list[Penalty] = []
+    terms: list[Penalty] = []  # further terms, of either player or both
+    clip_weights: Annotated[float, Field(gt=0)] | None = None  # of the discriminator, to ± this
+    augment: Augment = Augment()
+    instance_noise: InstanceNoise = InstanceNoise()
     optimizer: Optimizers = Optimizers()
     repeats: Repeats = Repeats()
     ema: Ema = Ema()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sparring.data import Dataset, open_data, read_samples
 from sparring.errors import InputError
-from sparring.games import generate, latents_of
+from sparring.games import generate
 from sparring.metrics import METRICS, Record, Scorer
 from sparring.model import read_model
 from sparring.recipe import MOST_SAMPLES, Data, Recipe
@@ -185,8 +185,7 @@ def _drawn(
     run: Path, recipe: Recipe, count: int, seed: int, make: Callable[..., nn.Module] | None
 ) -> Tensor:
     model = read_model(open_run(run).model, make)
-    z = latents_of(model.latent, range(seed, seed + count))
-    return generate(model.generator, z, model.is_images)
+    return generate(model.generator, model.prior.of(range(seed, seed + count)), model.is_images)
 
 
 def _is_samples(what: Path) -> bool:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from sparring.data import Dataset
 from sparring.errors import DiskFull, Interrupted, StoppedByFinding
-from sparring.games import generate, latents_of
+from sparring.games import prior_of
 from sparring.metrics import Scorer
 from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
@@ -130,7 +130,10 @@ class Session:
         finally:
             average.load_state_dict(kept)
         score = best.meta["score"]
-        write_model(self.folder.model, shipped, recipe, self.dataset, score["step"], metrics)
+        counts = prior_of(recipe.latent, self.dataset, average).class_counts
+        write_model(
+            self.folder.model, shipped, recipe, self.dataset, score["step"], metrics, counts
+        )
         write_json(self.folder.metrics, {"step": score["step"], "metrics": metrics})
         summary = self._summary(score, metrics)
         write_json(self.folder.summary, summary)
@@ -142,8 +145,7 @@ class Session:
         config = self.state.recipe.evaluation
         if not config.metrics:
             return {}
-        z = latents_of(self.state.recipe.latent, range(config.final_samples))
-        samples = generate(generator, z, self.dataset.is_images)
+        samples = self.state.game.sample(generator, range(config.final_samples))
         records = Scorer(self.dataset, "test", config.features).score(samples, config.metrics)
         return {name: record.json() for name, record in records.items()}
 

@@ -23,7 +23,12 @@ MOST_BYTES = 16 << 30  # of an archive; more would not be read again
 
 
 def write_samples(
-    run: Path, out: Path, count: int, seed: int = 0, interpolate: bool = False
+    run: Path,
+    out: Path,
+    count: int,
+    seed: int = 0,
+    label: str | None = None,
+    interpolate: bool = False,
 ) -> dict[str, Any]:
     """Write samples of a run: x.png one grid, x.npz `samples`, else a folder named by seeds."""
     started = time.perf_counter()
@@ -32,34 +37,35 @@ def write_samples(
             raise InputError(
                 f"a grid of {count} samples is too large", f"at most {MOST_IN_A_GRID}, or an .npz"
             )
-        samples = api.sample(run, count, seed, interpolate=interpolate)
+        samples = api.sample(run, count, seed, label, interpolate=interpolate)
         columns = 8 if interpolate else None
         save_png(samples_picture(samples, columns=columns), out)
     elif interpolate:
         raise InputError("--interpolate makes one picture", "end --out in .png")
     elif out.suffix == ".npz":
         _check_size(run, count)
-        samples = torch.cat(list(shown(api.stream(run, count, seed), count)))
-        # Labels of -1 say that the generator knows no classes.
-        labels = np.full(count, -1, dtype=np.int64)
+        parts = zip(*shown(api.stream(run, count, seed, label), count), strict=True)
+        arrays = [torch.cat(part).numpy() for part in parts]
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, samples=samples.numpy(), labels=labels)
+        np.savez_compressed(buffer, samples=arrays[0], labels=arrays[1])
         write_bytes(out, buffer.getvalue())
     elif out.suffix:
         raise InputError(f"cannot write samples as `{out.suffix}`", "use .png, .npz or a folder")
     else:
-        _write_folder(run, out, count, seed)
+        _write_folder(run, out, count, seed, label)
     seconds = round(time.perf_counter() - started, 3)
     return {"path": str(out), "count": count, "seconds": seconds}
 
 
-def shown(parts: Iterator[torch.Tensor], count: int) -> Iterator[torch.Tensor]:
+def shown(
+    parts: Iterator[tuple[torch.Tensor, torch.Tensor]], count: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The parts, with a progress bar and the time left on stderr."""
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("sampling", total=count)
         for part in parts:
             yield part
-            bar.advance(task, len(part))
+            bar.advance(task, len(part[0]))
 
 
 def _check_size(run: Path, count: int) -> None:
@@ -72,8 +78,8 @@ def _check_size(run: Path, count: int) -> None:
         )
 
 
-def _write_folder(run: Path, out: Path, count: int, seed: int) -> None:
-    for part in shown(api.stream(run, count, seed), count):
+def _write_folder(run: Path, out: Path, count: int, seed: int, label: str | None) -> None:
+    for part, _ in shown(api.stream(run, count, seed, label), count):
         if part.dtype != torch.uint8:
             raise InputError("this generator makes vectors, not pictures", "end --out in .npz")
         try:

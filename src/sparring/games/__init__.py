@@ -1,7 +1,9 @@
 """Which players there are, what a batch holds, and the phases of a step."""
 
-from sparring.games.latent import LatentGame, generate, latent_game, latents_of
-from sparring.games.phase import Batch, Game, Judgement, Move, Phase
+from sparring.games.batch import LatentBatch
+from sparring.games.latent import LatentGame, latent_game
+from sparring.games.phase import Batch, Game, Move, Phase
+from sparring.games.sampling import Inputs, Prior, generate, latents_of, prior_of
 from sparring.games.walk import walk
 
 GAMES = {"latent": latent_game}
@@ -10,11 +12,15 @@ __all__ = [
     "GAMES",
     "Batch",
     "Game",
-    "Judgement",
+    "Inputs",
+    "LatentBatch",
     "LatentGame",
     "Move",
     "Phase",
+    "Prior",
     "generate",
+    "latent_game",
     "latents_of",
+    "prior_of",
     "walk",
 ]

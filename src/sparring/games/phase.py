@@ -73,15 +73,20 @@ class Batch(Protocol):
 class Game(Protocol):
     """Players and phases: all that the step and the loop know of a GAN.
 
-    `averaged` names the players that are averaged (EMA), sampled, scored and shipped.
+    `averaged` names the players that are averaged (EMA), sampled, scored and shipped; `memories`
+    what else of a game must be in a checkpoint, beside the terms that remember something.
     """
 
     players: dict[str, nn.Module]
     phases: list[Phase]
     averaged: tuple[str, ...]
+    memories: Mapping[str, nn.Module]
 
     def batch(self, move: Move) -> Batch:
         """The batch of a move; it computes things on first use."""
+
+    def sample(self, network: nn.Module, seeds: range) -> Tensor:
+        """Samples [N, ...] as in the data set, of an averaged player; each of its own seed."""
 
     def before_step(self, samples_seen: int) -> None:
         """Called before each step: growth, fade-in."""
@@ -91,10 +96,3 @@ class Game(Protocol):
 
     def equilibrium(self) -> dict[str, float]:
         """The losses at which no player can improve, where they are known."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What a discriminator says of a batch: logits [N] in fp32."""
-
-    logits: Tensor

@@ -6,16 +6,26 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from sparring.games.latent import latents_of
+from sparring.games.sampling import Inputs, Prior, latents_of
 from sparring.recipe import Latent
 
 
-def walk(latent: Latent, seed: int, rows: int, columns: int = 8) -> Tensor:
-    """Latents [rows * columns, size] of rows that walk from each seed to the next.
+def walk(prior: Prior, seed: int, rows: int, columns: int = 8, label: int | None = None) -> Inputs:
+    """Inputs [rows * columns] of rows that walk from each seed to the next.
 
     The way is the arc between them, on which all latents are as long as drawn ones (Shoemake,
-    1985); under a uniform prior it is straight.
+    1985); under a uniform prior it is straight. With classes each row is of the next one, or all
+    of `label`.
     """
+    labels = None
+    if prior.classes:
+        of_rows = torch.arange(rows) % prior.classes if label is None else torch.tensor([label])
+        labels = of_rows.expand(rows).repeat_interleave(columns)
+    return Inputs(_arcs(prior.latent, seed, rows, columns), labels)
+
+
+def _arcs(latent: Latent, seed: int, rows: int, columns: int) -> Tensor:
+    """Latents [rows * columns, size]."""
     ends = latents_of(latent, range(seed, seed + rows + 1))
     start, end = ends[:-1, None], ends[1:, None]
     share = torch.linspace(0, 1, columns)[None, :, None]

@@ -15,13 +15,21 @@ from torch import Tensor, nn
 from sparring.errors import InputError, did_you_mean, said_by
 from sparring.lookup import find
 from sparring.networks.dcgan import DCGANDiscriminator, DCGANGenerator
+from sparring.networks.discriminator import takes_labels
 from sparring.networks.layers import seeded
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.networks.moments import MomentsDiscriminator
 from sparring.networks.probe import outputs
 from sparring.recipe import Network
 
-__all__ = ["NETWORKS", "Family", "build_discriminator", "build_generator", "count_parameters"]
+__all__ = [
+    "NETWORKS",
+    "Family",
+    "build_discriminator",
+    "build_generator",
+    "count_parameters",
+    "takes_labels",
+]
 
 
 class Family(NamedTuple):
@@ -47,11 +55,16 @@ def build_generator(
     shape: tuple[int, ...],
     seed: int,
     make: Callable[..., nn.Module] | None = None,
+    classes: int = 0,
 ) -> nn.Module:
-    """The generator that a recipe names, or `make` does; its options are completed in `network`."""
+    """The generator that a recipe names, or `make` does; its options are completed in `network`.
+
+    `classes` is how many the data has; only a network with a constructor parameter of that name,
+    and a `condition`, is given them.
+    """
     own = make is not None or network.name not in NETWORKS
     make = make or _constructor(network, "generator")
-    complete_options(network, make, "generator")
+    complete_options(network, make, "generator", classes)
     made = _made(network, make, "generator", seed, latent_size, shape)
     if own:
         _check_own("generator", made, torch.zeros(2, latent_size), (2, *shape))
@@ -63,11 +76,12 @@ def build_discriminator(
     shape: tuple[int, ...],
     seed: int,
     make: Callable[..., nn.Module] | None = None,
+    classes: int = 0,
 ) -> nn.Module:
     """The discriminator, as `build_generator` does it."""
     own = make is not None or network.name not in NETWORKS
     make = make or _constructor(network, "discriminator")
-    complete_options(network, make, "discriminator")
+    complete_options(network, make, "discriminator", classes)
     made = _made(network, make, "discriminator", seed, shape)
     if own:
         _check_own("discriminator", made, torch.zeros(2, *shape), None)
@@ -129,7 +143,9 @@ def _check_own(
         )
 
 
-def complete_options(network: Network, make: Callable[..., nn.Module], section: str) -> None:
+def complete_options(
+    network: Network, make: Callable[..., nn.Module], section: str, classes: int = 0
+) -> None:
     """Check the options against the constructor's parameters and fill in its defaults."""
     if not callable(make):
         raise InputError(
@@ -168,3 +184,19 @@ def complete_options(network: Network, make: Callable[..., nn.Module], section: 
     for name, parameter in known.items():
         if name not in network.options() and parameter.default is not parameter.empty:
             setattr(network, name, parameter.default)
+    if "classes" in known:
+        _set_classes(network, section, classes)
+
+
+def _set_classes(network: Network, section: str, classes: int) -> None:
+    """Give a conditional network the number of classes; those of a stored recipe stay."""
+    options = network.options()
+    if options.get("condition", "classes") == "none":
+        network.classes = 0  # type: ignore[attr-defined]
+        return
+    network.classes = classes or options.get("classes", 0)  # type: ignore[attr-defined]
+    if "condition" in options and not options["classes"] and not classes:
+        raise InputError(
+            f"{section}.condition={options['condition']} needs labelled data",
+            f"give data with classes (one subfolder each), or set {section}.condition=none",
+        )

@@ -6,12 +6,20 @@ import math
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from sparring.errors import InputError
+from sparring.networks.discriminator import (
+    Discriminator,
+    Head,
+    normalize_spectrum,
+    packed_shape,
+)
 from sparring.networks.layers import (
     ACTIVATIONS,
     ActivationName,
+    ConditionalBatchNorm2d,
     InitName,
     NormalizationName,
     initialize,
@@ -51,7 +59,8 @@ class DCGANGenerator(nn.Module):
     `width` is the number of channels of the last hidden layer; each layer before has twice as
     many, up to eight times. At 64 pixels and width 64 this is the network of the paper. With
     `output=convolution` one more layer doubles the size and a 3x3 convolution makes the image:
-    smoother strokes for the same width.
+    smoother strokes for the same width. The label enters by an embedding beside z, or by gain and
+    bias of the normalization (`condition=normalization`; Dumoulin et al., 2017).
     """
 
     def __init__(
@@ -63,19 +72,25 @@ class DCGANGenerator(nn.Module):
         normalization: NormalizationName = "batch",
         init: InitName = "normal",
         output: Literal["transposed", "convolution"] = "transposed",
+        condition: Literal["none", "embedding", "normalization"] = "none",
+        embedding: Positive = 50,
+        classes: int = 0,
     ) -> None:
         super().__init__()
-        self.size = _check(shape)
+        self.size, self.classes = _check(shape), classes
         self.base, k = doublings(self.size)
         hidden = k if output == "transposed" else k + 1
         channels = [width * min(MAX_FACTOR, 2**step) for step in range(hidden - 1, -1, -1)]
         bias = normalization == "none"
-        self.first = nn.Linear(latent_size, channels[0] * self.base**2, bias=bias)
-        layers = [*normalization_2d(normalization, channels[0]), ACTIVATIONS[activation]()]
+        self.embedding = nn.Embedding(classes, embedding) if condition == "embedding" else None
+        inputs = latent_size + (embedding if self.embedding else 0)
+        in_norm = classes if condition == "normalization" else 0
+        self.first = nn.Linear(inputs, channels[0] * self.base**2, bias=bias)
+        layers = [*normalization_2d(normalization, channels[0], in_norm), ACTIVATIONS[activation]()]
         for before, after in pairwise(channels):
             layers += [
                 nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias),
-                *normalization_2d(normalization, after),
+                *normalization_2d(normalization, after, in_norm),
                 ACTIVATIONS[activation](),
             ]
         if output == "transposed":
@@ -85,18 +100,21 @@ class DCGANGenerator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Tanh())
         initialize(self, init)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.embedding is not None:
+            z = torch.cat([z, self.embedding(labels)], dim=1)
         # Viewed with the channels last, the linear layer's output needs no copy to be so in memory.
-        start = self.first(z).view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2)
-        images = self.layers(start)
-        excess = images.shape[-1] - self.size
+        x = self.first(z).view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2)
+        for layer in self.layers:
+            x = layer(x, labels) if isinstance(layer, ConditionalBatchNorm2d) else layer(x)
+        excess = x.shape[-1] - self.size
         if excess:
             first = excess // 2
-            images = images[..., first : first + self.size, first : first + self.size]
-        return images
+            x = x[..., first : first + self.size, first : first + self.size]
+        return x
 
 
-class DCGANDiscriminator(nn.Module):
+class DCGANDiscriminator(Discriminator):
     """Images [N, C, H, W] to logits [N] by strided convolutions down to 4x4 pixels or less.
 
     `width` is the number of channels of the first layer; each further one has twice as many, up
@@ -113,12 +131,17 @@ class DCGANDiscriminator(nn.Module):
         normalization: NormalizationName = "batch",
         init: InitName = "normal",
         stem: Literal["convolution", "unshuffle"] = "convolution",
+        condition: Literal["none", "projection", "auxiliary"] = "none",
+        classes: int = 0,
+        packing: Positive = 1,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
+        self.classes, self.packing = classes, packing
         size = _check(shape)
         bias = normalization == "none"
         layers: list[nn.Module] = []
-        before, after = shape[0], width
+        before, after = packed_shape(shape, packing, classes)[0], width
         while size > 4:
             if layers:
                 layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=bias))
@@ -131,8 +154,10 @@ class DCGANDiscriminator(nn.Module):
             before, after = after, min(2 * after, MAX_FACTOR * width)
             size //= 2
         self.layers = nn.Sequential(*layers)
-        self.last = nn.Linear(before * size**2, 1, bias=bias)
+        self.head = Head(before * size**2, classes, condition, bias)
         initialize(self, init)
+        if spectral_norm:
+            normalize_spectrum(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.last(self.layers(x).flatten(1)).squeeze(1)
+    def features(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        return self.layers(x).flatten(1)

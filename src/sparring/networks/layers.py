@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sparring.errors import InputError
+
 ActivationName = Literal["relu", "leaky_relu", "tanh", "sigmoid", "silu"]
 NormalizationName = Literal["none", "batch", "layer"]
 InitName = Literal["normal", "xavier", "he", "default"]
@@ -92,8 +94,33 @@ def normalization_1d(name: NormalizationName, width: int) -> list[nn.Module]:
     return [nn.BatchNorm1d(width) if name == "batch" else nn.LayerNorm(width)]
 
 
-def normalization_2d(name: NormalizationName, channels: int) -> list[nn.Module]:
-    """The normalization layer for [N, channels, H, W], as a list of none or one."""
+class ConditionalBatchNorm2d(nn.Module):
+    """Batch normalization with a gain and a bias for each class (Dumoulin et al., 2017)."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.normalize = nn.BatchNorm2d(channels, affine=False)
+        self.gain = nn.Parameter(torch.ones(classes, channels))
+        self.bias = nn.Parameter(torch.zeros(classes, channels))
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Maps [N, C, H, W] and labels [N] to maps of the same shape."""
+        gain, bias = self.gain[labels], self.bias[labels]
+        return torch.addcmul(bias[..., None, None], self.normalize(x), gain[..., None, None])
+
+
+def normalization_2d(name: NormalizationName, channels: int, classes: int = 0) -> list[nn.Module]:
+    """The normalization layer for [N, channels, H, W], as a list of none or one.
+
+    With classes, gain and bias depend on the label; only batch normalization has that form.
+    """
+    if classes:
+        if name != "batch":
+            raise InputError(
+                f"generator.normalization={name} has no gain and bias for each class",
+                "set generator.normalization=batch, or generator.condition=embedding",
+            )
+        return [ConditionalBatchNorm2d(channels, classes)]
     if name == "none":
         return []
     # One group over all channels and pixels is layer normalization for images.

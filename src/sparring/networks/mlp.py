@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from sparring.networks.discriminator import (
+    Discriminator,
+    Head,
+    JudgeCondition,
+    normalize_spectrum,
+    packed_shape,
+)
 from sparring.networks.layers import (
     ACTIVATIONS,
     ActivationName,
@@ -39,7 +47,11 @@ def hidden_layers(
 
 
 class MLPGenerator(nn.Module):
-    """z [N, latent_size] to samples [N, *shape]: tanh for images, linear for vectors."""
+    """z [N, latent_size] to samples [N, *shape]: tanh for images, linear for vectors.
+
+    With `condition=embedding` an embedding of the label is concatenated to z (Mirza and Osindero,
+    2014).
+    """
 
     def __init__(
         self,
@@ -50,23 +62,34 @@ class MLPGenerator(nn.Module):
         normalization: NormalizationName = "none",
         dropout: Share = 0.0,
         init: InitName = "default",
+        condition: Literal["none", "embedding"] = "none",
+        embedding: Positive = 50,
+        classes: int = 0,
     ) -> None:
         super().__init__()
-        self.shape = shape
+        self.shape, self.classes = shape, classes
         widths = [width] if isinstance(width, int) else list(width)
-        layers = hidden_layers(latent_size, widths, activation, normalization, dropout)
+        inputs = latent_size + (embedding if classes else 0)
+        layers = hidden_layers(inputs, widths, activation, normalization, dropout)
         layers.append(nn.Linear(widths[-1], math.prod(shape)))
         if len(shape) == 3:
             layers.append(nn.Tanh())
         self.layers = nn.Sequential(*layers)
+        self.embedding = nn.Embedding(classes, embedding) if classes else None
         initialize(self, init)
 
-    def forward(self, z: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        if self.embedding is not None:
+            z = torch.cat([z, self.embedding(labels)], dim=1)
         return self.layers(z).view(-1, *self.shape)
 
 
-class MLPDiscriminator(nn.Module):
-    """Samples [N, *shape] to logits [N]."""
+class MLPDiscriminator(Discriminator):
+    """Samples [N, *shape] to logits [N].
+
+    With `condition=embedding` an embedding of the label is concatenated to the sample (Mirza and
+    Osindero, 2014); `projection` and `auxiliary` are the head's.
+    """
 
     def __init__(
         self,
@@ -76,12 +99,28 @@ class MLPDiscriminator(nn.Module):
         normalization: NormalizationName = "none",
         dropout: Share = 0.0,
         init: InitName = "default",
+        condition: JudgeCondition = "none",
+        embedding: Positive = 50,
+        classes: int = 0,
+        packing: Positive = 1,
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
+        self.classes, self.packing = classes, packing
         widths = [width] if isinstance(width, int) else list(width)
-        layers = hidden_layers(math.prod(shape), widths, activation, normalization, dropout)
-        self.layers = nn.Sequential(nn.Flatten(), *layers, nn.Linear(widths[-1], 1))
+        concatenated = condition == "embedding"
+        inputs = math.prod(packed_shape(shape, packing, classes))
+        inputs += embedding if concatenated else 0
+        layers = hidden_layers(inputs, widths, activation, normalization, dropout)
+        self.layers = nn.Sequential(*layers)
+        self.head = Head(widths[-1], classes, condition)
+        self.embedding = nn.Embedding(classes, embedding) if concatenated else None
         initialize(self, init)
+        if spectral_norm:
+            normalize_spectrum(self)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x).squeeze(1)
+    def features(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        flat = x.flatten(1)
+        if self.embedding is not None:
+            flat = torch.cat([flat, self.embedding(labels).to(flat.dtype)], dim=1)
+        return self.layers(flat)

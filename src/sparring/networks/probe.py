@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from sparring.networks.discriminator import takes_labels
 from sparring.networks.layers import at_rest, seeded
 
 # Operations that only move, copy or average values.
@@ -14,10 +16,15 @@ RESHAPING = {
 
 
 def outputs(network: nn.Module, inputs: Tensor) -> Tensor:
-    """What a network says of `inputs`, with a graph, as it would when it is used."""
+    """What a network says of `inputs`, with a graph, as it would when it is used.
+
+    Of a conditional network: as if all were of the first class.
+    """
     parameter = next(network.parameters())
+    labels = torch.zeros(len(inputs), dtype=torch.long, device=parameter.device)
     with at_rest(network), seeded(0):
-        return network(inputs.to(parameter.device, parameter.dtype).requires_grad_())
+        given = inputs.to(parameter.device, parameter.dtype).requires_grad_()
+        return network(given, labels) if takes_labels(network) else network(given)
 
 
 def last_operation(output: Tensor) -> str:

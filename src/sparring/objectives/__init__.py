@@ -1,17 +1,25 @@
-"""Losses and penalties: pure functions of a batch."""
+"""Losses, penalties, further terms and augmentations: functions of a batch."""
 
+from sparring.objectives.augment import AUGMENTS, Augment, make_augment
 from sparring.objectives.losses import LOSSES, PAIRINGS, Loss, Objective, objective
-from sparring.objectives.penalties import PENALTIES, make_penalty
+from sparring.objectives.penalties import PENALTIES, make_penalties, make_penalty
 from sparring.objectives.term import Term, Weight
+from sparring.objectives.terms import TERMS, make_terms
 
 __all__ = [
+    "AUGMENTS",
     "LOSSES",
     "PAIRINGS",
     "PENALTIES",
+    "TERMS",
+    "Augment",
     "Loss",
     "Objective",
     "Term",
     "Weight",
+    "make_augment",
+    "make_penalties",
     "make_penalty",
+    "make_terms",
     "objective",
 ]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import relu
 
 from sparring.errors import InputError, said_by
 from sparring.lookup import find
 from sparring.objectives.term import Term, Weight
+from sparring.recipe import Penalty, Recipe
+
+TINY = 1e-12  # of a squared norm: the root of 0 has no slope
 
 
 def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
@@ -41,7 +46,69 @@ def r2(weight: Weight, every: int = 1) -> Term:
     return Term("r2", penalty, weight, every, differentiates=frozenset({"fake"}))
 
 
-PENALTIES = {"r1": r1, "r2": r2}
+def gp(weight: Weight, every: int = 1) -> Term:
+    """(‖∇‖ - 1)² between real and fake samples: WGAN-GP (Gulrajani et al., 2017)."""
+    return _on_interpolates("gp", lambda norm: (norm - 1).square(), weight, every)
+
+
+def lp(weight: Weight, every: int = 1) -> Term:
+    """max(0, ‖∇‖ - 1)² there: slopes may be flatter than 1 (Petzka et al., 2018)."""
+    return _on_interpolates("lp", lambda norm: relu(norm - 1).square(), weight, every)
+
+
+def dragan(weight: Weight, every: int = 1) -> Term:
+    """(‖∇‖ - 1)² around real samples (DRAGAN, Kodali et al., 2017).
+
+    At x + u s/2 with u uniform on [0, 1) for each value and s the standard deviation of the batch.
+    """
+
+    def penalty(batch: Any) -> Tensor:
+        real = batch.real.detach()
+        noise = batch.uniform("dragan", real.shape[1:])
+        norm = _norm_at(batch, "dragan", real + 0.5 * real.std() * noise, batch.labels)
+        return (norm - 1).square()
+
+    wanted = frozenset({"dragan"})
+    return Term("dragan", penalty, weight, every, differentiates=wanted, couples_batch=True)
+
+
+def _on_interpolates(
+    name: str, of_norm: Callable[[Tensor], Tensor], weight: Weight, every: int
+) -> Term:
+    """A function of the gradient norm at u x + (1 - u) G(z), one u on [0, 1) a sample."""
+
+    def penalty(batch: Any) -> Tensor:
+        real, fake = batch.real.detach(), batch.fake.detach()
+        share = batch.uniform(name, (1,) * (real.dim() - 1))
+        return of_norm(_norm_at(batch, name, torch.lerp(fake, real, share), batch.labels))
+
+    return Term(name, penalty, weight, every, differentiates=frozenset({"interpolates"}))
+
+
+def _norm_at(batch: Any, name: str, points: Tensor, labels: Tensor | None) -> Tensor:
+    """‖∂ logit / ∂ point‖ of each sample [N], safe to differentiate where it is 0."""
+    points.requires_grad_()
+    squared = squared_gradient_norm(batch.judge(name, points, labels).logits, points)
+    return (squared + TINY).sqrt()
+
+
+PENALTIES = {"r1": r1, "r2": r2, "gp": gp, "lp": lp, "dragan": dragan}
+
+
+def make_penalties(recipe: Recipe) -> list[Term]:
+    """The penalties of a recipe."""
+    samples = recipe.steps * recipe.batch_size
+    return [
+        make_penalty(one.name, scheduled(one, samples), one.every, f"penalties.{place}.name")
+        for place, one in enumerate(recipe.penalties)
+    ]
+
+
+def scheduled(chosen: Penalty, samples: int) -> Weight:
+    """A weight, as a function of samples seen where it has a schedule."""
+    if chosen.schedule.name == "constant":
+        return chosen.weight
+    return lambda samples_seen: chosen.weight * chosen.schedule.factor(samples_seen / samples)
 
 
 def make_penalty(name: str, weight: Weight, every: int, key: str) -> Term:

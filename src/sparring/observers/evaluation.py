@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor
-
 from sparring.data import Dataset
-from sparring.games import generate, latents_of
 from sparring.metrics import METRICS, Scorer
 from sparring.run import RunFolder
 from sparring.training import checkpoint
@@ -27,7 +24,6 @@ class Evaluation:
         self.fingerprint = fingerprint
         self.best: dict[str, Any] | None = None
         self._scorer: Scorer | None = None
-        self._z: Tensor | None = None
         self._scored_step = -1
 
     def resume(self) -> str:
@@ -49,11 +45,10 @@ class Evaluation:
     def score(self, state: State) -> dict[str, float]:
         """Score the state now, and save it as `best` where it is."""
         config = state.recipe.evaluation
-        if self._scorer is None or self._z is None:
+        if self._scorer is None:
             self._scorer = Scorer(self.dataset, "select", config.features)
-            self._z = latents_of(state.recipe.latent, range(config.samples))
         average = state.ema[state.game.averaged[0]].module
-        samples = generate(average, self._z, self.dataset.is_images)
+        samples = state.game.sample(average, range(config.samples))
         self._scored_step = state.step
         found = self._scorer.estimates(samples, config.metrics)
         values = {name: estimate.value for name, estimate in found.items()}

@@ -9,7 +9,7 @@ import torch
 
 from sparring.data import Dataset
 from sparring.errors import StoppedByFinding
-from sparring.games import LatentGame, generate, latents_of
+from sparring.games import LatentGame
 from sparring.recipe import Recipe
 from sparring.referee import FINDINGS, Finding
 from sparring.report import Judge, judge_of, samples_picture, save_png
@@ -72,17 +72,13 @@ class Snapshots:
         self.folder = folder
         self.dataset = dataset
         self.backdrop = None if dataset.is_images else dataset.split("select")[:CLOUD]
-        self._z: torch.Tensor | None = None
 
     def __call__(self, tick: Tick, state: State) -> None:
         recipe = state.recipe
         if not (tick.is_last or snapshot_is_due(tick.step, recipe)):
             return
-        if self._z is None:
-            count = GRID if self.dataset.is_images else CLOUD
-            self._z = latents_of(recipe.latent, range(count))
-        name = state.game.averaged[0]
-        fake = generate(state.ema[name].module, self._z, self.dataset.is_images)
+        average = state.ema[state.game.averaged[0]].module
+        fake = state.game.sample(average, range(GRID if self.dataset.is_images else CLOUD))
         title = f"step {tick.step:,} · {tick.samples_seen:,} samples seen"
         picture = samples_picture(fake, self.backdrop, title, judge=self._judge(state, fake))
         save_png(picture, self.folder.samples / f"{tick.step}.png")

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from sparring.data import Dataset
-from sparring.games import generate, latents_of, walk
+from sparring.games import generate, walk
 from sparring.report.judge import Judge, judge_of
 from sparring.report.pictures import image_grid, pairs_picture
 from sparring.report.plane import warp_figure
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GRID, CLOUD, PAIRS = 100, 2000, 24  # samples: of images, of vectors, beside training images
 WALKS = 8  # rows and columns of the interpolation
+COLUMNS, MOST_CLASSES = 10, 20  # of the picture of classes
 MOST_COMPARED = 100_000  # training images that neighbours are looked for among
 CHUNK = 2048
 
@@ -67,7 +68,7 @@ def nearest(samples: Tensor, dataset: Dataset) -> tuple[Tensor, Tensor]:
 
 def _images(scene: Scene) -> Iterator[Shown]:
     """A grid, walks through latent space, and training images beside samples."""
-    samples = generate(scene.generator, latents_of(scene.latent, range(GRID)), images=True)
+    samples = generate(scene.generator, scene.prior.of(range(GRID)), images=True)
     yield Shown(
         "samples",
         "Samples",
@@ -76,7 +77,9 @@ def _images(scene: Scene) -> Iterator[Shown]:
         f"Grid of {GRID} generated images",
         image_grid(samples, columns=10),
     )
-    walked = generate(scene.generator, walk(scene.latent, 0, WALKS, WALKS), images=True)
+    if scene.prior.classes:
+        yield _by_class(scene)
+    walked = generate(scene.generator, walk(scene.prior, 0, WALKS, WALKS), images=True)
     yield Shown(
         "interpolation",
         "Interpolation",
@@ -101,21 +104,37 @@ def _images(scene: Scene) -> Iterator[Shown]:
     )
 
 
+def _by_class(scene: Scene) -> Shown:
+    """A row of samples for each class, the same latents in each column."""
+    inputs = scene.prior.each_class(range(COLUMNS), MOST_CLASSES)
+    rows = len(inputs.z) // COLUMNS
+    names = scene.dataset.classes[:rows] if scene.dataset else ()
+    told = f" From the top: {', '.join(names)}." if names else ""
+    return Shown(
+        "classes",
+        "Class by class",
+        "Each row is of one class, each column of one latent: what a column has in common is the "
+        f"style, which the generator keeps apart from the class.{told}",
+        f"{rows} rows of generated images, one class each",
+        image_grid(generate(scene.generator, inputs, images=True), columns=COLUMNS),
+    )
+
+
 def _vectors(scene: Scene) -> Iterator[Shown]:
     """Densities or the plane with the discriminator's opinion, and the generator's grid."""
     if scene.dataset is None:
         return
     real = scene.dataset.split("select")[:CLOUD]
-    fake = generate(scene.generator, latents_of(scene.latent, range(CLOUD)), images=False)
-    judge = judge_of(scene.discriminator, scene.loss, real, fake)
+    fake = generate(scene.generator, scene.prior.of(range(CLOUD)), images=False)
+    judge, latent = judge_of(scene.discriminator, scene.loss, real, fake), scene.prior.latent
     limits = vector_limits(real)
     drawing = vector_figure(real, fake, limits=limits, judge=judge)
     yield _of_vectors(drawing, fake.shape[1], judge)
-    if fake.shape[1] == 2 and scene.latent.size >= 2:
+    if fake.shape[1] == 2 and latent.size >= 2 and not scene.prior.classes:
         others = ""
-        if scene.latent.size > 2:
-            middle = "0" if scene.latent.prior == "normal" else "0.5"
-            others = f" The other {scene.latent.size - 2} latent values stay at {middle}."
+        if latent.size > 2:
+            middle = "0" if latent.prior == "normal" else "0.5"
+            others = f" The other {latent.size - 2} latent values stay at {middle}."
         yield Shown(
             "warp",
             "The generator's grid",
@@ -123,7 +142,7 @@ def _vectors(scene: Scene) -> Iterator[Shown]:
             "narrow cells are where it puts many samples, long stretched ones where it jumps "
             f"between modes.{others}",
             "The generator's latent grid, bent into data space over the real samples",
-            warp_figure(scene.generator, scene.latent, real, limits),
+            warp_figure(scene.generator, latent, real, limits),
         )
 
 

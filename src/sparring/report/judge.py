@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from sparring.networks import takes_labels
 from sparring.networks.layers import at_rest
 from sparring.objectives import Objective
 
@@ -73,9 +74,11 @@ def judge_of(
     """The judge of vectors [N, D]; None where it says nothing of a single point.
 
     A network that compares the samples of a batch (moments, minibatch statistics) says something
-    else of a point in other company.
+    else of a point in other company, and a conditional one speaks of a point of some class.
     """
-    if network is None or len(real) < 2 or len(fake) < 2:
+    if network is None or takes_labels(network) or len(real) < 2 or len(fake) < 2:
+        return None
+    if getattr(network, "packing", 1) > 1:
         return None
     some = torch.cat([real[:8], fake[:8]])
     with at_rest(network), torch.inference_mode():

@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from sparring.data import Dataset, open_data
 from sparring.errors import InputError
-from sparring.games import Game, LatentGame
+from sparring.games import Game, LatentGame, Prior, prior_of
 from sparring.lookup import find
 from sparring.model import CONFIG
 from sparring.networks import build_discriminator, build_generator
 from sparring.objectives import LOSSES, Objective, objective
-from sparring.recipe import Latent, Recipe
+from sparring.recipe import Recipe
 from sparring.recipes import load_recipe
 from sparring.run import RunFolder
 from sparring.training import checkpoint
@@ -32,7 +33,7 @@ class Scene:
     """
 
     step: int
-    latent: Latent
+    prior: Prior
     generator: nn.Module
     discriminator: nn.Module | None
     loss: Objective | None
@@ -64,7 +65,11 @@ def read_scene(
         return None
     return Scene(
         step=found.meta["step"],
-        latent=recipe.latent,
+        prior=(
+            prior_of(recipe.latent, dataset, generator)
+            if dataset
+            else Prior(recipe.latent, _config(run).get("class_counts", ()))
+        ),
         generator=generator,
         discriminator=players["discriminator"],
         loss=_loss(recipe, game),
@@ -108,10 +113,17 @@ def _dataset(recipe: Recipe, found: checkpoint.Checkpoint, notes: list[str]) -> 
 
 def _shape(run: RunFolder) -> tuple[int, ...] | None:
     """The shape of a sample, from the description of the shipped model."""
+    shape = _config(run).get("shape")
+    return tuple(shape) if isinstance(shape, list) else None
+
+
+def _config(run: RunFolder) -> dict[str, Any]:
+    """The description of the shipped model; empty where there is none."""
     try:
-        return tuple(json.loads((run.model / CONFIG).read_text())["shape"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        found = json.loads((run.model / CONFIG).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _player(

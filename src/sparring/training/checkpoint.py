@@ -184,8 +184,8 @@ def _tensors(state: State) -> dict[str, Tensor]:
 
 
 def _memories(state: State) -> dict[str, nn.Module]:
-    """The terms that remember something, by phase and name."""
-    return {
+    """What a game remembers, and the terms that remember something, by phase and name."""
+    return dict(state.game.memories) | {
         f"{phase.name}.{term.name}": term.fn
         for phase in state.game.phases
         for term in phase.terms

@@ -1,0 +1,113 @@
+"""What a generator is given when it is sampled, and what it makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from sparring.data import Dataset, to_samples
+from sparring.networks import takes_labels
+from sparring.randomness import keyed
+from sparring.recipe import Latent
+
+KEPT = 4  # ranges of seeds: those of snapshots and scores come back again and again
+CHUNK = 64  # the batch size of all sampling: kernels differ between sizes, samples must not
+
+
+class Inputs(NamedTuple):
+    """Latents [N, size], and labels [N] for a conditional generator."""
+
+    z: Tensor
+    labels: Tensor | None = None
+
+    def first(self, count: int) -> Inputs:
+        return Inputs(self.z[:count], None if self.labels is None else self.labels[:count])
+
+
+class Prior:
+    """Where a generator's inputs come from: p(z), and how often each class occurs.
+
+    `class_counts` is empty for a generator without classes.
+    """
+
+    def __init__(self, latent: Latent, class_counts: Sequence[int] = ()) -> None:
+        self.latent = latent
+        self.class_counts = list(class_counts)
+        self._kept: dict[range, Inputs] = {}
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_counts)
+
+    def of(self, seeds: range, label: int | None = None) -> Inputs:
+        """The inputs of sample seeds: each depends on its own seed only, and on a given label."""
+        if label is not None:
+            return Inputs(latents_of(self.latent, seeds), torch.full((len(seeds),), label))
+        if seeds not in self._kept:
+            if len(self._kept) == KEPT:
+                self._kept.clear()
+            self._kept[seeds] = Inputs(latents_of(self.latent, seeds), self._labels(seeds))
+        return self._kept[seeds]
+
+    def each_class(self, seeds: range, most: int) -> Inputs:
+        """The same latents for every class, class by class; of the first `most` classes."""
+        z = latents_of(self.latent, seeds)
+        classes = torch.arange(min(self.classes, most))
+        return Inputs(z.repeat(len(classes), 1), classes.repeat_interleave(len(z)))
+
+    def _labels(self, seeds: range) -> Tensor | None:
+        if not self.class_counts:
+            return None
+        drawn = [draw_labels(self.class_counts, 1, keyed("label", seed)) for seed in seeds]
+        return torch.cat(drawn) if drawn else torch.empty(0, dtype=torch.long)
+
+
+def prior_of(latent: Latent, dataset: Dataset, generator: nn.Module) -> Prior:
+    """The prior of a generator: its classes are as frequent as in the training data."""
+    labels = dataset.split_labels("train") if takes_labels(generator) else None
+    counts = () if labels is None else labels.bincount(minlength=len(dataset.classes)).tolist()
+    return Prior(latent, counts)
+
+
+def draw_labels(class_counts: Sequence[int], count: int, draw: torch.Generator) -> Tensor:
+    """Labels [count], each class as likely as it is frequent."""
+    return torch.multinomial(
+        torch.tensor(class_counts, dtype=torch.float64), count, replacement=True, generator=draw
+    )
+
+
+def draw_latents(latent: Latent, shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
+    """Draws from p(z): standard normal, or uniform on [0, 1)."""
+    make: Any = torch.randn if latent.prior == "normal" else torch.rand
+    return make(shape, generator=draw)
+
+
+def latents_of(latent: Latent, seeds: Sequence[int]) -> Tensor:
+    """The latents [N, size] of sample seeds."""
+    rows = [draw_latents(latent, (latent.size,), keyed("sample", seed)) for seed in seeds]
+    return torch.stack(rows) if rows else torch.empty(0, latent.size)
+
+
+@torch.inference_mode()
+def generate(generator: nn.Module, inputs: Inputs | Tensor, images: bool) -> Tensor:
+    """Samples [N, ...] of inputs, or of latents [N, size] alone; the last batch is filled up."""
+    z, labels = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
+    parameter = next(generator.parameters())
+    parts = []
+    for start in range(0, len(z), CHUNK):
+        count = len(z[start : start + CHUNK])
+        given = [_filled(z[start : start + CHUNK]).to(parameter.device, parameter.dtype)]
+        if labels is not None:
+            given.append(_filled(labels[start : start + CHUNK]).to(parameter.device))
+        parts.append(to_samples(generator(*given)[:count], images))
+    return torch.cat(parts)
+
+
+def _filled(part: Tensor) -> Tensor:
+    """A part of a batch with zeros to the usual size."""
+    filled = part.new_zeros((CHUNK, *part.shape[1:]))
+    filled[: len(part)] = part
+    return filled

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from helpers import CPU, D, G, a_batch, changed, small_game, small_recipe, toy, weights
 from sparring.games import generate, latents_of
-from sparring.games.latent import latent_game, prior
+from sparring.games.latent import latent_game
+from sparring.games.sampling import draw_latents
 from sparring.networks.dcgan import DCGANGenerator
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.objectives import LOSSES, objective
@@ -234,7 +235,7 @@ def test_a_sample_depends_on_its_seed_only() -> None:
 @pytest.mark.parametrize(("name", "mean", "std"), [("normal", 0, 1), ("uniform", 0.5, 12**-0.5)])
 def test_priors(name: str, mean: float, std: float) -> None:
     latent = Latent.model_validate({"size": 50, "prior": name})
-    z = prior(latent, (2000, 50), keyed("test"))
+    z = draw_latents(latent, (2000, 50), keyed("test"))
     assert z.mean().item() == pytest.approx(mean, abs=0.01)
     assert z.std().item() == pytest.approx(std, abs=0.01)
     rows = latents_of(latent, range(2000))

@@ -79,6 +79,7 @@ class CycleGame:
     players: dict[str, nn.Module]
     phases: list[Phase] = field(default_factory=list)
     averaged: tuple[str, ...] = GENERATORS
+    memories: dict[str, nn.Module] = field(default_factory=dict)
     told: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -87,6 +88,9 @@ class CycleGame:
 
     def batch(self, move: Move) -> CycleBatch:
         return CycleBatch(self, move)
+
+    def sample(self, network: nn.Module, seeds: range) -> Tensor:
+        return network(toy().values[list(seeds)])
 
     def before_step(self, samples_seen: int) -> None:
         self.told.append(samples_seen)

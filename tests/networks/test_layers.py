@@ -90,7 +90,7 @@ def test_noise_of_a_part_is_that_part_of_the_whole(
 
 def test_noisy_layers_are_found_by_name() -> None:
     network = MLPDiscriminator((2,), [4, 4], dropout=0.3)
-    assert [name for name, _ in noisy_layers(network)] == ["layers.3", "layers.6"]
+    assert [name for name, _ in noisy_layers(network)] == ["layers.2", "layers.5"]
     assert noisy_layers(MLPDiscriminator((2,), [4, 4])) == []
 
 

@@ -43,6 +43,9 @@ def test_a_name_becomes_a_network_with_its_options_completed() -> None:
         "activation": "leaky_relu",
         "normalization": "none",
         "init": "default",
+        "condition": "none",
+        "embedding": 50,
+        "classes": 0,
     }
     images, _ = generator_of((1, 8, 8), {"name": "dcgan", "width": 2})
     assert isinstance(images, DCGANGenerator)

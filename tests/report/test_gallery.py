@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import sparring
 from helpers import QUICK
 from sparring.data import Dataset
-from sparring.games import latents_of, walk
+from sparring.games import Prior, latents_of, walk
 from sparring.recipe import Latent
 from sparring.report import image_grid, write_report
 from sparring.report.gallery import gallery, nearest
@@ -65,7 +65,7 @@ def test_neighbours_are_found_across_the_parts_of_a_large_set(
 
 def test_walks_go_from_seed_to_seed_at_the_length_of_draws() -> None:
     latent = Latent(size=40)
-    path = walk(latent, seed=7, rows=3, columns=5).view(3, 5, 40)
+    path = walk(Prior(latent), seed=7, rows=3, columns=5).z.view(3, 5, 40)
     ends = latents_of(latent, range(7, 11))
     assert torch.allclose(path[:, 0], ends[:3], atol=1e-5)
     assert torch.allclose(path[:, -1], ends[1:], atol=1e-5)

@@ -285,7 +285,7 @@ def test_starting_from_another_run_takes_what_fits(tmp_path: Path) -> None:
     assert not changed(weights(state.game.players[G]), state.ema[G].module)
     own = state.game.players[D].state_dict()
     theirs = source.game.players[D].state_dict()
-    assert torch.equal(own["layers.1.weight"], theirs["layers.1.weight"])
+    assert torch.equal(own["layers.0.weight"], theirs["layers.0.weight"])
     names = ("3.bias", "3.weight", "5.bias", "5.weight")
     assert left == [f"discriminator.layers.{name}" for name in names]
     assert state.step == 0

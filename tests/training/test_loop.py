@@ -97,7 +97,7 @@ def test_bad_weights_are_found_where_no_statistic_shows_them() -> None:
     state = small_state()
     run_step(state)
     with torch.no_grad():
-        state.game.players[D].layers[3].bias.fill_(math.nan)
+        state.game.players[D].head.logit.bias.fill_(math.nan)
     tick = collect(state, is_last=False)
     assert tick.nonfinite is None
     with pytest.raises(StoppedByFinding, match=r"discriminator\.layers\.3\.bias is NaN"):

@@ -25,6 +25,7 @@ from sparring.networks.layers import (
     initialize,
     normalization_2d,
 )
+from sparring.networks.minibatch import MinibatchName
 from sparring.recipe import Positive
 
 MAX_FACTOR = 8  # the widest layer has this many times `width` channels
@@ -133,6 +134,7 @@ class DCGANDiscriminator(Discriminator):
         stem: Literal["convolution", "unshuffle"] = "convolution",
         condition: Literal["none", "projection", "auxiliary"] = "none",
         classes: int = 0,
+        minibatch: MinibatchName = "none",
         packing: Positive = 1,
         spectral_norm: bool = False,
     ) -> None:
@@ -154,7 +156,7 @@ class DCGANDiscriminator(Discriminator):
             before, after = after, min(2 * after, MAX_FACTOR * width)
             size //= 2
         self.layers = nn.Sequential(*layers)
-        self.head = Head(before * size**2, classes, condition, bias)
+        self.head = Head(before * size**2, classes, condition, bias, minibatch)
         initialize(self, init)
         if spectral_norm:
             normalize_spectrum(self)

@@ -25,6 +25,7 @@ from sparring.networks.layers import (
     initialize,
     normalization_1d,
 )
+from sparring.networks.minibatch import MinibatchName
 from sparring.recipe import Positive, Share
 
 Widths = Annotated[list[Positive], Field(min_length=1)]
@@ -102,6 +103,7 @@ class MLPDiscriminator(Discriminator):
         condition: JudgeCondition = "none",
         embedding: Positive = 50,
         classes: int = 0,
+        minibatch: MinibatchName = "none",
         packing: Positive = 1,
         spectral_norm: bool = False,
     ) -> None:
@@ -113,7 +115,7 @@ class MLPDiscriminator(Discriminator):
         inputs += embedding if concatenated else 0
         layers = hidden_layers(inputs, widths, activation, normalization, dropout)
         self.layers = nn.Sequential(*layers)
-        self.head = Head(widths[-1], classes, condition)
+        self.head = Head(widths[-1], classes, condition, minibatch=minibatch)
         self.embedding = nn.Embedding(classes, embedding) if concatenated else None
         initialize(self, init)
         if spectral_norm:

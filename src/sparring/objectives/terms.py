@@ -87,9 +87,9 @@ class HistoricalAverage(nn.Module):
         parameters = list(player.parameters())
         means = [self.get_buffer(str(place)) for place in range(len(parameters))]
         if batch.move.part.start == 0:  # once a move, however many micro-batches it has
-            self.get_buffer("moves").add_(1)
-            share = 1 / self.get_buffer("moves").item()
-            torch._foreach_lerp_(means, [p.detach() for p in parameters], share)
+            moves = self.get_buffer("moves").add_(1)
+            for mean, parameter in zip(means, parameters, strict=True):
+                mean.lerp_(parameter.detach(), 1 / moves.to(mean.dtype))
         away = [(p - mean).square().sum() for p, mean in zip(parameters, means, strict=True)]
         return torch.stack(away).sum()
 

@@ -144,7 +144,8 @@ class Session:
             return {}
         z = latents_of(self.state.recipe.latent, range(config.final_samples))
         samples = generate(generator, z, self.dataset.is_images)
-        records = Scorer(self.dataset, "test", config.features).score(samples, config.metrics)
+        scorer = Scorer(self.dataset, "test", config.features, weights=config.weights)
+        records = scorer.score(samples, config.metrics)
         return {name: record.json() for name, record in records.items()}
 
     def _summary(self, score: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:

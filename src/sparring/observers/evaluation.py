@@ -50,7 +50,7 @@ class Evaluation:
         """Score the state now, and save it as `best` where it is."""
         config = state.recipe.evaluation
         if self._scorer is None or self._z is None:
-            self._scorer = Scorer(self.dataset, "select", config.features)
+            self._scorer = Scorer(self.dataset, "select", config.features, weights=config.weights)
             self._z = latents_of(state.recipe.latent, range(config.samples))
         average = state.ema[state.game.averaged[0]].module
         samples = generate(average, self._z, self.dataset.is_images)

@@ -48,19 +48,17 @@ def _pixels(samples: Tensor) -> Tensor:
 
 def trained_features(dataset: Dataset) -> Extractor:
     """Those of a classifier of the data's own classes; InputError for data without labels."""
-    classifier, accuracy = trained_classifier(dataset)
-    assert dataset.labels is not None
-    usual = dataset.labels.bincount().max().item() / len(dataset.labels)
-    doubt = f"the classifier of these features is right on {accuracy:.1%}: no better than guessing"
+    classifier, right, usual = trained_classifier(dataset)
+    doubt = f"the classifier of these features is right on {right:.1%}: no better than guessing"
     size = shrunk(dataset.values[:1]).shape
     return Extractor(
         "trained",
         f"penultimate (64) of {classifier.classes} classes, "
-        f"right on {accuracy:.1%} of held-out images",
+        f"right on {right:.1%} of held-out images",
         "none" if size[1:] == dataset.shape else f"antialiased to {size[-2]}x{size[-1]}",
         lambda x: classifier.features(to_network(shrunk(x), CPU)),
         classifier.head,
-        () if accuracy > usual else (doubt,),
+        () if right > usual else (doubt,),
         f"trained {digest_of(classifier.state_dict())}",
     )
 

@@ -32,7 +32,7 @@ def own_features(name: str, dataset: Dataset) -> Extractor:
 
     tried = dataset.values[:TRIED]
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), seeded(0):  # lazy layers draw their weights here
             features: Any = network(to_network(tried, CPU))
     except Exception as error:  # a network of the user's own may raise anything
         raise InputError(

@@ -21,10 +21,11 @@ FEWEST_SEEN = 10_000  # images that are looked at where there are few
 HELD_OUT = 5000  # images that its accuracy is measured on
 
 
-def trained_classifier(dataset: Dataset) -> tuple[Classifier, float]:
-    """A classifier of the training split, and the share of held-out images it is right on.
+def trained_classifier(dataset: Dataset) -> tuple[Classifier, float, float]:
+    """A classifier of the training split, kept under the hash of the data.
 
-    It is kept under the hash of the data. InputError for data without labels.
+    Also the share of held-out images that it is right on, and that of their most frequent class.
+    InputError for data without labels.
     """
     labels = dataset.split_labels("train")
     if not dataset.is_images:
@@ -48,19 +49,21 @@ def trained_classifier(dataset: Dataset) -> tuple[Classifier, float]:
     if kept is None:
         classifier = _train(dataset, labels)
         state = {name: tensor.contiguous() for name, tensor in classifier.state_dict().items()}
-        kept = {"accuracy": torch.tensor(_accuracy(classifier, dataset)), **state}
+        kept = {"shares": torch.tensor(_shares(classifier, dataset)), **state}
         keep(key, kept)
-    share = kept.pop("accuracy").item()
+    right, usual = kept.pop("shares").tolist()
     classifier.load_state_dict(kept)
-    return classifier.eval().to(memory_format=torch.channels_last), share
+    return classifier.eval().to(memory_format=torch.channels_last), right, usual
 
 
-def _accuracy(classifier: Classifier, dataset: Dataset) -> float:
-    """On images that it was not trained on."""
+def _shares(classifier: Classifier, dataset: Dataset) -> tuple[float, float]:
+    """Of images it was not trained on: those it is right on, those of the most frequent class."""
     assert dataset.labels is not None
     held_out = torch.cat([dataset.splits["select"], dataset.splits["test"]])
     held_out = held_out[_drawn(len(held_out), HELD_OUT)]
-    return accuracy(classifier, shrunk(dataset.values[held_out]), dataset.labels[held_out])
+    labels = dataset.labels[held_out]
+    right = accuracy(classifier, shrunk(dataset.values[held_out]), labels)
+    return right, labels.bincount().max().item() / len(labels)
 
 
 def _train(dataset: Dataset, labels: Tensor) -> Classifier:

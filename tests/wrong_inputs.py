@@ -512,6 +512,13 @@ COMMANDS = {
     "a score for other data": Wrong("evaluate @run --metrics modes", "known modes", "ring"),
     "other data": Wrong("evaluate @run --data patterns", "cannot be compared", "same size"),
     "unknown features": Wrong("evaluate @run --features vgg", "no features `vgg`", "auto"),
+    "weights for no network": Wrong("evaluate @run --weights file", "take no file", "inception"),
+    "no such weights": Wrong(
+        "evaluate @run --features inception --weights nowhere", "`nowhere` do not exist", "path"
+    ),
+    "features of labels that are not there": Wrong(
+        "evaluate @ring --features trained", "holds vectors", "features=samples"
+    ),
     "a report of nothing": Wrong("report nowhere", "`nowhere` holds no run", "`runs/`"),
     "a report of a file": Wrong("report file", "`file` holds no run", "`runs/`", A_FILE),
 }

@@ -102,7 +102,8 @@ def train(
         chosen.data = chosen.data.model_copy(
             update={"size": dataset.shape[1], "channels": dataset.shape[0]}
         )
-    check_metrics(chosen.evaluation.metrics, chosen.evaluation.features, dataset)
+    asked = chosen.evaluation
+    check_metrics(asked.metrics, asked.features, dataset, asked.weights)
     device = choose_device(chosen.device)
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
@@ -177,12 +178,16 @@ def evaluate(
     seed: int = 0,
     *,
     generator: Callable[..., nn.Module] | None = None,
+    weights: str | Path | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Score a run against its test split, or samples of any program against all of `data`.
 
-    Those are an npz with `samples`, or a folder of images.
+    Those are an npz with `samples`, or a folder of images. `weights` is the file of the published
+    network that `features` names; without one it is downloaded.
     """
-    records, _ = score(Path(what), data, metrics, samples, features, seed, generator)
+    records, _ = score(
+        Path(what), data, metrics, samples, features, seed, generator, weights=weights
+    )
     return {name: record.json() for name, record in records.items()}
 
 
@@ -194,13 +199,14 @@ def compare(
     features: str | None = None,
     seed: int = 0,
     html: str | Path | None = None,
+    weights: str | Path | None = None,
 ) -> dict[str, Any]:
     """Runs, archives and folders side by side, and whether each difference exceeds chance.
 
     A folder of runs (`sparring train --seeds`) is one entry. With `html` a page is written too.
     """
     paths = [Path(what) for what in whats]
-    entries = scoring.compare(paths, data, metrics, samples, features, seed)
+    entries = scoring.compare(paths, data, metrics, samples, features, seed, weights)
     answer = {
         "entries": [entry.json() for entry in entries],
         "differences": scoring.differences(entries),

@@ -28,6 +28,12 @@ data = typer.Typer(help="Data sources.", no_args_is_help=True)
 app.add_typer(recipes, name="recipes")
 app.add_typer(data, name="data")
 
+Features = Annotated[
+    str | None, typer.Option(help="What is compared: inception, pixels, ... [auto].")
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="File of the features' network, where there is no network.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 stderr = Console(stderr=True, highlight=False)
 # Newer versions of Typer carry a copy of click, whose exceptions are not those of the package.
@@ -181,14 +187,15 @@ def evaluate(
     data: Annotated[str | None, typer.Option(help="Data to compare with.")] = None,
     metrics: Annotated[str, typer.Option(help="Names, comma-separated.")] = "fid,kid",
     samples: Annotated[int, typer.Option(min=2)] = 2000,
-    features: Annotated[str | None, typer.Option()] = None,
+    features: Features = None,
+    weights: Weights = None,
     as_json: Json = False,
 ) -> None:
     """Score a generator or samples, with the provenance of every number."""
     from sparring import api
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
-    records = api.evaluate(what, data, names, samples, features)
+    records = api.evaluate(what, data, names, samples, features, weights=weights)
 
     def tell() -> None:
         for name, record in records.items():
@@ -211,7 +218,8 @@ def compare(
     data: Annotated[str | None, typer.Option(help="Data to compare with.")] = None,
     metrics: Annotated[str, typer.Option(help="Names, comma-separated.")] = "fid,kid",
     samples: Annotated[int, typer.Option(min=2)] = 2000,
-    features: Annotated[str | None, typer.Option()] = None,
+    features: Features = None,
+    weights: Weights = None,
     html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -220,9 +228,8 @@ def compare(
     from sparring.comparison import told
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
-    answer = api.compare(
-        *whats, data=data, metrics=names, samples=samples, features=features, html=html
-    )
+    how: dict[str, Any] = {"samples": samples, "features": features, "weights": weights}
+    answer = api.compare(*whats, data=data, metrics=names, html=html, **how)
     _answer(answer, as_json, lambda: print(told(answer)))
 
 

@@ -172,7 +172,8 @@ class Evaluation(Section):
     """Scores during training: on the selection split, every so many samples seen (0 = never).
 
     The first metric of the list chooses the best checkpoint. `features` auto = the shipped
-    classifier for grey 28x28 images, else the samples themselves.
+    classifier for grey 28x28 images, else the samples themselves. `weights` is the file of a
+    published network, where it cannot be downloaded.
     """
 
     metrics: list[str] = ["kid", "fid"]
@@ -180,6 +181,7 @@ class Evaluation(Section):
     samples: Samples = 1_000
     final_samples: Samples = 2_000
     features: str = "auto"
+    weights: str | None = None
 
 
 class Recipe(Section):

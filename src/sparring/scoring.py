@@ -62,6 +62,7 @@ def score(
     seed: int,
     make: Callable[..., nn.Module] | None = None,
     split: str | None = None,
+    weights: str | Path | None = None,
 ) -> tuple[dict[str, Record], Tensor]:
     """The records of one run, npz or folder of images, and the samples that were scored.
 
@@ -80,8 +81,10 @@ def score(
         recipe = load_recipe(open_run(what).recipe)
         fake = _drawn(what, recipe, samples, seed, make)
         dataset = _open_like(data or recipe.data, fake)
-        features, split = features or recipe.evaluation.features, split or "test"
-    return Scorer(dataset, split, features).score(fake, metrics, seed), fake
+        features, weights = _asked_or_of(recipe, features, weights)
+        split = split or "test"
+    scorer = Scorer(dataset, split, features, weights=weights)
+    return scorer.score(fake, metrics, seed), fake
 
 
 def compare(
@@ -91,6 +94,7 @@ def compare(
     samples: int,
     features: str | None,
     seed: int,
+    weights: str | Path | None = None,
 ) -> list[Entry]:
     """Every entry scored in the same way; a folder of runs (train --seeds) is one entry.
 
@@ -104,17 +108,29 @@ def compare(
     if runs:
         recipe = load_recipe(open_run(runs[0]).recipe)
         named = data or recipe.data
-        features = features or recipe.evaluation.features
+        features, weights = _asked_or_of(recipe, features, weights)
     entries = []
     for what, found in parts.items():
         entry = Entry(str(what))
         for part in found:
             split = "test" if runs else "all"
-            records, fake = score(part, named, metrics, samples, features, seed, split=split)
+            records, fake = score(
+                part, named, metrics, samples, features, seed, split=split, weights=weights
+            )
             entry.records.append(records)
             entry.samples = fake[:SHOWN] if entry.samples is None else entry.samples
         entries.append(entry)
     return entries
+
+
+def _asked_or_of(
+    recipe: Recipe, features: str | None, weights: str | Path | None
+) -> tuple[str, str | Path | None]:
+    """Features and file of weights: those asked for, else those a run was trained with."""
+    of_run = recipe.evaluation
+    if features is None:
+        return of_run.features, weights or of_run.weights
+    return features, weights
 
 
 def differences(entries: Sequence[Entry]) -> list[dict[str, Any]]:

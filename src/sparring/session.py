@@ -146,7 +146,8 @@ class Session:
         if not config.metrics:
             return {}
         samples = self.state.game.sample(generator, range(config.final_samples))
-        records = Scorer(self.dataset, "test", config.features).score(samples, config.metrics)
+        scorer = Scorer(self.dataset, "test", config.features, weights=config.weights)
+        records = scorer.score(samples, config.metrics)
         return {name: record.json() for name, record in records.items()}
 
     def _summary(self, score: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:

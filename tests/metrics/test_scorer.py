@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 import torch
 
-from helpers import toy
+from helpers import samples_of, toy
 from sparring.data import Dataset, open_data
 from sparring.errors import InputError
 from sparring.metrics import METRICS, Comparison, Scorer
@@ -84,13 +84,13 @@ def test_all_samples_can_be_the_reference() -> None:
 def test_features_suit_the_samples(
     name: str, shape: tuple[int, ...], expected: tuple[str, str]
 ) -> None:
-    extractor = find_extractor(name, shape)
+    extractor = find_extractor(name, samples_of(shape))
     assert (extractor.name, extractor.resize) == expected
 
 
 def test_pixels_are_averaged_down() -> None:
     image = torch.arange(32 * 32).view(1, 1, 32, 32).fmod(256).to(torch.uint8)
-    features = find_extractor("pixels", (1, 32, 32))(image)
+    features = find_extractor("pixels", samples_of((1, 32, 32)))(image)
     assert features.shape == (1, 256)
     blocks = image[0, 0].double().view(16, 2, 16, 2).mean((1, 3)).flatten() / 255
     torch.testing.assert_close(features[0], blocks, rtol=0, atol=1e-6)
@@ -101,7 +101,7 @@ def test_pixels_are_averaged_down() -> None:
 )
 def test_features_that_do_not_suit_are_refused(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=name):
-        find_extractor(name, shape)
+        find_extractor(name, samples_of(shape))
 
 
 def test_what_cannot_be_scored_is_told(digits: Dataset) -> None:

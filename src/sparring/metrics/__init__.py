@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
@@ -15,6 +16,7 @@ from sparring.metrics.copies import memorization, two_sample
 from sparring.metrics.features import Extractor, find_extractor
 from sparring.metrics.fid import fid
 from sparring.metrics.inception_score import inception_score
+from sparring.metrics.kept import real_features
 from sparring.metrics.kid import kid
 from sparring.metrics.modes import modes
 from sparring.metrics.neighbours import coverage, density, precision, recall
@@ -49,16 +51,21 @@ METRICS: dict[str, Metric] = {
 
 # What a metric may need: whether data and features have it, and where it is to be had.
 NEEDS: dict[str, tuple[Callable[[Dataset, Extractor], bool], str]] = {
-    "classes": (lambda data, features: features.classify is not None, "features=classifier"),
+    "classes": (
+        lambda data, features: features.classify is not None,
+        "features=classifier, trained or inception",
+    ),
     "training set": (lambda data, features: len(data.splits["train"]) > 1, "data with splits"),
     "known modes": (lambda data, features: data.modes is not None, "ring, grid or patterns"),
     "vectors": (lambda data, features: not data.is_images, "gaussian, ring or grid"),
 }
 
 
-def check_metrics(names: Sequence[str], features: str, dataset: Dataset) -> None:
+def check_metrics(
+    names: Sequence[str], features: str, dataset: Dataset, weights: str | None = None
+) -> None:
     """Raise InputError for a metric or features that do not suit the data, before they are due."""
-    extractor = find_extractor(features, dataset.shape)
+    extractor = find_extractor(features, dataset, weights)
     for name in names:
         _check_needs(name, _find(name), dataset, extractor)
 
@@ -90,12 +97,12 @@ class Scorer:
         split: str,
         features: str = "auto",
         extractor: Extractor | None = None,
+        weights: str | Path | None = None,
     ) -> None:
         self.dataset = dataset
         self.split = split
-        self.extractor = extractor or find_extractor(features, dataset.shape)
-        samples = dataset.values if split == "all" else dataset.split(split)
-        self.real = self.extractor(samples)
+        self.extractor = extractor or find_extractor(features, dataset, weights)
+        self.real = real_features(self.extractor, dataset, split)
 
     def score(self, samples: Tensor, metrics: Sequence[str], seed: int = 0) -> dict[str, Record]:
         """A record for each named metric of samples [N, ...] like those of the data set."""
@@ -110,7 +117,7 @@ class Scorer:
                 len(samples),
                 seed,
                 self.split,
-                estimate.flags,
+                [*self.extractor.flags, *estimate.flags],
             )
             for name, estimate in self.estimates(samples, metrics).items()
         }
@@ -129,12 +136,13 @@ class Scorer:
         for name, metric in chosen.items():
             _check_needs(name, metric, self.dataset, self.extractor)
         needed = {need for metric in chosen.values() for need in metric.needs}
+        fake = self.extractor(samples)
         comparison = Comparison(
             self.real,
-            self.extractor(samples),
+            fake,
             samples,
             self.dataset,
-            self.extractor.logits(samples) if "classes" in needed else None,
+            self.extractor.logits(fake) if "classes" in needed else None,
             *(self._train_and_held_out if "training set" in needed else (None, None)),
         )
         return {name: metric.function(comparison) for name, metric in chosen.items()}
@@ -142,5 +150,8 @@ class Scorer:
     @cached_property
     def _train_and_held_out(self) -> tuple[Tensor, Tensor]:
         """Features of what generators were trained on, and of what none was."""
-        held_out = self.extractor(self.dataset.split("test")) if self.split == "all" else self.real
-        return self.extractor(self.dataset.split("train")), held_out
+        held_out = self.real if self.split != "all" else self._features_of("test")
+        return self._features_of("train"), held_out
+
+    def _features_of(self, split: str) -> Tensor:
+        return real_features(self.extractor, self.dataset, split)

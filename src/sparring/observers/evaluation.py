@@ -46,7 +46,7 @@ class Evaluation:
         """Score the state now, and save it as `best` where it is."""
         config = state.recipe.evaluation
         if self._scorer is None:
-            self._scorer = Scorer(self.dataset, "select", config.features)
+            self._scorer = Scorer(self.dataset, "select", config.features, weights=config.weights)
         average = state.ema[state.game.averaged[0]].module
         samples = state.game.sample(average, range(config.samples))
         self._scored_step = state.step

@@ -191,7 +191,8 @@ def compare(
     A folder of runs (`sparring train --seeds`) is one entry. With `html` a page is written too.
     """
     paths = [Path(what) for what in whats]
-    entries = scoring.compare(paths, data, metrics, samples, features, seed)
+    curves = html is not None
+    entries = scoring.compare(paths, data, metrics, samples, features, seed, curves)
     answer = {
         "entries": [entry.json() for entry in entries],
         "differences": scoring.differences(entries),

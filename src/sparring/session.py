@@ -16,7 +16,7 @@ from rich.console import Console
 from sparring.data import Dataset
 from sparring.errors import DiskFull, Interrupted, StoppedByFinding
 from sparring.games import generate, latents_of
-from sparring.metrics import Scorer
+from sparring.metrics import Made, Scorer, source
 from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
 from sparring.referee import Finding
@@ -144,7 +144,8 @@ class Session:
             return {}
         z = latents_of(self.state.recipe.latent, range(config.final_samples))
         samples = generate(generator, z, self.dataset.is_images)
-        records = Scorer(self.dataset, "test", config.features).score(samples, config.metrics)
+        made = Made(samples, generator=source(generator, self.state.recipe.latent))
+        records = Scorer(self.dataset, "test", config.features).score(made, config.metrics)
         return {name: record.json() for name, record in records.items()}
 
     def _summary(self, score: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:

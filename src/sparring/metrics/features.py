@@ -25,6 +25,7 @@ class Extractor:
     resize: str
     function: Callable[[Tensor], Tensor]
     classify: Callable[[Tensor], Tensor] | None = None  # samples to class logits [N, K]
+    of_floats: Callable[[Tensor], Tensor] | None = None  # of images in [-1, 1] that are not rounded
 
     def __call__(self, samples: Tensor) -> Tensor:
         return _in_parts(self.function, samples)
@@ -49,6 +50,7 @@ def classifier_features(classifier: Classifier, name: str = "classifier") -> Ext
         "none",
         lambda x: classifier.features(to_network(x, cpu)),
         lambda x: classifier(to_network(x, cpu)),
+        classifier.features,
     )
 
 
@@ -79,9 +81,10 @@ def find_extractor(name: str, shape: tuple[int, ...]) -> Extractor:
             "grey levels in [0, 1]",
             f"area to {MAX_PIXELS}x{MAX_PIXELS}" if shrunk else "none",
             _pixels,
+            of_floats=lambda x: _pixels((x + 1) * 127.5),
         )
     if name == "samples" and not images:
-        return Extractor("samples", "as they are", "none", lambda x: x)
+        return Extractor("samples", "as they are", "none", lambda x: x, of_floats=lambda x: x)
     raise InputError(
         f"there are no features `{name}` for samples of shape {shape}",
         "choose one of: auto, classifier, pixels (images), samples (vectors)",

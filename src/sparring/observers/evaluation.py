@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sparring.data import Dataset
 from sparring.games import generate, latents_of
-from sparring.metrics import METRICS, Scorer
+from sparring.metrics import METRICS, Made, Scorer, source
 from sparring.run import RunFolder
 from sparring.training import checkpoint
 from sparring.training.loop import Tick
@@ -55,7 +55,8 @@ class Evaluation:
         average = state.ema[state.game.averaged[0]].module
         samples = generate(average, self._z, self.dataset.is_images)
         self._scored_step = state.step
-        found = self._scorer.estimates(samples, config.metrics)
+        made = Made(samples, generator=source(average, state.recipe.latent))
+        found = self._scorer.estimates(made, config.metrics)
         values = {name: estimate.value for name, estimate in found.items()}
         if self._is_better(values, config.metrics[0]):
             self.best = {"step": state.step, "metrics": values}

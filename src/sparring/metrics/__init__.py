@@ -91,7 +91,7 @@ def _find(name: str) -> Metric:
 class Scorer:
     """Scores generated samples against one split of a data set, whose features it keeps.
 
-    `perceptual` are features for `lpips` and `ppl` (see `lpips_features`), else those of all.
+    `perceptual` are features for `lpips` and `ppl` alone (see `lpips_features`).
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Scorer:
         self.dataset = dataset
         self.split = split
         self.extractor = extractor or find_extractor(features, dataset.shape)
-        self.perceptual = perceptual or self.extractor
+        self.perceptual = perceptual
         samples = dataset.values if split == "all" else dataset.split(split)
         self.real = self.extractor(samples)
         self._kept: dict[str, Any] = {}
@@ -172,7 +172,8 @@ class Scorer:
             labels=made.labels,
             generator=made.generator,
             split=self.split,
-            distances=self.perceptual,
+            extractor=self.extractor,
+            perceptual=self.perceptual,
             kept=self._kept,
         )
 

@@ -38,7 +38,8 @@ def cas(comparison: Comparison) -> Estimate:
             "number them as the data does",
         )
     split = "test" if comparison.split == "all" else comparison.split
-    samples, labels = comparison.samples_fake[:MOST], labels[:MOST]
+    chosen = torch.randperm(len(labels), generator=keyed("cas"))[:MOST]  # they may be in order
+    samples, labels = comparison.samples_fake[chosen], labels[chosen]
     right = learned(samples, labels, dataset, split)
     key = f"cas {len(samples)}"
     if key not in comparison.kept:

@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 
 from sparring.data import Dataset, Modes
 from sparring.metrics.classifier import class_probabilities, shipped_classifier
-from sparring.metrics.record import Comparison, Estimate
+from sparring.metrics.record import Comparison, Estimate, Provenance
 
 ENOUGH = 10  # samples for each mode
 CERTAIN = 0.9  # probability of the digit in each channel
@@ -73,7 +73,9 @@ def modes(comparison: Comparison) -> Estimate:
             f"only {len(index)} samples for {total} modes: a perfect generator would cover "
             f"{expected:.0f}"
         )
-    return Estimate(covered, flags=flags, more={"good_share": share, "kl": divergence})
+    read = Provenance("classifier", "the digit of each channel", f"to {SIDE}x{SIDE}")
+    more = {"good_share": share, "kl": divergence}
+    return Estimate(covered, None, flags, more, read if by_classifier else None)
 
 
 def kl_to_even(counts: Tensor) -> float:

@@ -37,7 +37,7 @@ def perceptual_path_length(comparison: Comparison) -> Estimate:
     prior, straight for a uniform one; distances beyond either 1% tail are left out (Karras et al.,
     2019; from the start of the path as torch-fidelity has it). As many pairs as there are samples.
     """
-    generator, features = comparison.generator, comparison.distances
+    generator, features = comparison.generator, comparison.perceptual or comparison.extractor
     assert generator is not None
     assert features is not None
     if features.of_floats is None:

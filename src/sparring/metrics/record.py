@@ -35,8 +35,9 @@ class Comparison:
 
     Only for metrics that say that they need them: class `logits` [M, K] of the generated samples,
     features of the training set [T, F] and of data held out from training [H, F], `labels` [M] of
-    the generated samples, the `generator`. `distances` are the features that single samples are
-    compared in; `kept` is what a metric found of the real side alone, from one call to the next.
+    the generated samples, the `generator`. `extractor` made the features; `perceptual` ones, where
+    there are any, are for comparing single samples. `kept` is what a metric found of the real side
+    alone, from one call to the next.
     """
 
     real: Tensor
@@ -49,7 +50,8 @@ class Comparison:
     labels: Tensor | None = None
     generator: Source | None = None
     split: str = "all"
-    distances: Extractor | None = None
+    extractor: Extractor | None = None
+    perceptual: Extractor | None = None
     kept: dict[str, Any] = field(default_factory=dict)
 
 

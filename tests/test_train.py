@@ -182,7 +182,7 @@ class MyDiscriminator(nn.Module):
         return self.layers(x)[:, 0]
 
 
-RING = QUICK | {"evaluation": QUICK["evaluation"] | {"metrics": ["fid", "modes"]}}
+RING = QUICK | {"evaluation": QUICK["evaluation"] | {"metrics": ["fid", "modes", "ppl"]}}
 
 
 def test_networks_of_ones_own(tmp_path: Path) -> None:
@@ -200,7 +200,12 @@ def test_networks_of_ones_own(tmp_path: Path) -> None:
     generator = sparring.load(run.path, generator=MyGenerator)
     assert isinstance(generator, MyGenerator)
     assert generator.angle == 2.5
-    assert run.evaluate(["modes"], samples=50)["modes"]["samples_fake"] == 50
+    records = run.evaluate(["modes", "ppl"], samples=50)
+    assert records["modes"]["samples_fake"] == 50
+    assert records["ppl"]["value"] > 0
+    ticks = run.folder.read_history()
+    assert all(tick["metric/ppl"] > 0 for tick in ticks if "metric/fid" in tick)
+    assert "metric/ppl" in ticks[-1]
 
 
 def test_networks_of_ones_own_take_no_options_of_the_recipes_networks(tmp_path: Path) -> None:

@@ -221,6 +221,9 @@ OVERRIDES = {
     "a metric for other data": Wrong(
         "train 'evaluation.metrics=[kid, modes]'", "needs known modes", "ring"
     ),
+    "a metric that needs labels": Wrong(
+        "train 'evaluation.metrics=[kid, cas]'", "needs labels", "`labels`"
+    ),
     "unknown features": Wrong("train ring evaluation.features=vgg", "no features `vgg`", "auto"),
     "features for other data": Wrong(
         "train ring evaluation.features=classifier", "reads grey 28x28", "features="
@@ -510,6 +513,7 @@ COMMANDS = {
     "an unknown score": Wrong("evaluate @run --metrics fdi", "there is no `fdi`", "`fid`?"),
     "no score": Wrong("evaluate @run --metrics ,", "no metric was named", "fid, kid"),
     "a score for other data": Wrong("evaluate @run --metrics modes", "known modes", "ring"),
+    "a score that needs labels": Wrong("evaluate @run --metrics cas", "needs labels", "`labels`"),
     "other data": Wrong("evaluate @run --data patterns", "cannot be compared", "same size"),
     "unknown features": Wrong("evaluate @run --features vgg", "no features `vgg`", "auto"),
     "weights for no network": Wrong("evaluate @run --weights file", "take no file", "inception"),

@@ -13,7 +13,7 @@ from sparring import scoring
 from sparring.comparison import write_comparison
 from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
-from sparring.games import GAMES, generate, walk
+from sparring.games import GAMES, LatentGame, generate, walk
 from sparring.lookup import find
 from sparring.metrics import check_metrics
 from sparring.model import Model, is_model, read_model
@@ -102,11 +102,12 @@ def train(
         chosen.data = chosen.data.model_copy(
             update={"size": dataset.shape[1], "channels": dataset.shape[0]}
         )
-    asked = chosen.evaluation
-    check_metrics(asked.metrics, asked.features, dataset, asked.weights)
     device = choose_device(chosen.device)
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
+    asked = chosen.evaluation
+    labelled = isinstance(game, LatentGame) and bool(game.conditional)
+    check_metrics(asked.metrics, asked.features, dataset, asked.weights, labelled)
     state = State(game, chosen, device)
     if found:
         check_same(found, chosen, dataset, allow_changes)
@@ -206,7 +207,8 @@ def compare(
     A folder of runs (`sparring train --seeds`) is one entry. With `html` a page is written too.
     """
     paths = [Path(what) for what in whats]
-    entries = scoring.compare(paths, data, metrics, samples, features, seed, weights)
+    curves = html is not None
+    entries = scoring.compare(paths, data, metrics, samples, features, seed, weights, curves)
     answer = {
         "entries": [entry.json() for entry in entries],
         "differences": scoring.differences(entries),

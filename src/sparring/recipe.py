@@ -62,6 +62,7 @@ class Data(Section):
     flip: bool = False  # mirror half of the real images, drawn anew each time
     mean: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None  # of `gaussian`
     std: Annotated[float, Field(gt=0, le=1e6)] | None = None  # of `gaussian`, and of each mode
+    digits: Literal[2, 3] | None = None  # stacked in an image of `stacked-mnist`; None = 3
 
 
 class Latent(Section):

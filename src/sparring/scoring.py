@@ -10,12 +10,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from sparring.data import Dataset, open_data, read_samples
+from sparring.data import Dataset, open_data, read_labelled, read_samples
 from sparring.errors import InputError
 from sparring.games import generate
-from sparring.metrics import METRICS, Record, Scorer
+from sparring.metrics import METRICS, Curve, Made, Record, Scorer, source
 from sparring.model import read_model
 from sparring.recipe import MOST_SAMPLES, Data, Recipe
 from sparring.recipes import load_recipe
@@ -34,6 +35,7 @@ class Entry:
     name: str
     records: list[dict[str, Record]] = field(default_factory=list)
     samples: Tensor | None = None
+    curve: Curve | None = None
 
     def value(self, metric: str) -> float:
         return statistics.fmean(record[metric].value for record in self.records)
@@ -68,6 +70,22 @@ def score(
 
     A run is compared with the test split, the others with all of `data`, unless `split` says.
     """
+    scorer, made = prepare(what, data, metrics, samples, features, seed, make, split, weights)
+    return scorer.score(made, metrics, seed), made.samples
+
+
+def prepare(
+    what: Path,
+    data: str | Data | Dataset | None,
+    metrics: Sequence[str],
+    samples: int,
+    features: str | None,
+    seed: int,
+    make: Callable[..., nn.Module] | None = None,
+    split: str | None = None,
+    weights: str | Path | None = None,
+) -> tuple[Scorer, Made]:
+    """What `score` scores with, and what it scores."""
     _check_asked(metrics, samples)
     if _is_samples(what):
         if data is None:
@@ -75,16 +93,15 @@ def score(
             raise InputError(
                 f"`{what}` {told} must be compared with something", "name it with --data"
             )
-        fake, dataset = _pictures(what, data) if what.is_dir() else _archive(what, data)
+        made, dataset = _pictures(what, data) if what.is_dir() else _archive(what, data, metrics)
         features, split = features or "auto", split or "all"
     else:
         recipe = load_recipe(open_run(what).recipe)
-        fake = _drawn(what, recipe, samples, seed, make)
-        dataset = _open_like(data or recipe.data, fake)
+        made = _drawn(what, recipe, samples, seed, make)
+        dataset = _open_like(data or recipe.data, made.samples)
         features, weights = _asked_or_of(recipe, features, weights)
         split = split or "test"
-    scorer = Scorer(dataset, split, features, weights=weights)
-    return scorer.score(fake, metrics, seed), fake
+    return Scorer(dataset, split, features, weights=weights), made
 
 
 def compare(
@@ -95,10 +112,12 @@ def compare(
     features: str | None,
     seed: int,
     weights: str | Path | None = None,
+    curves: bool = False,
 ) -> list[Entry]:
     """Every entry scored in the same way; a folder of runs (train --seeds) is one entry.
 
-    Where a run is among them, its data, its test split and its features serve for all.
+    Where a run is among them, its data, its test split and its features serve for all. With
+    `curves` each has the precision-recall curve of its first run.
     """
     if len(whats) < 2:
         raise InputError("one thing alone cannot be compared", "name two or more")
@@ -114,11 +133,13 @@ def compare(
         entry = Entry(str(what))
         for part in found:
             split = "test" if runs else "all"
-            records, fake = score(
+            scorer, made = prepare(
                 part, named, metrics, samples, features, seed, split=split, weights=weights
             )
-            entry.records.append(records)
-            entry.samples = fake[:SHOWN] if entry.samples is None else entry.samples
+            entry.records.append(scorer.score(made, metrics, seed))
+            if entry.samples is None:
+                entry.samples = made.samples[:SHOWN]
+                entry.curve = scorer.curve(made) if curves else None
         entries.append(entry)
     return entries
 
@@ -199,9 +220,11 @@ def _check_asked(metrics: Sequence[str], samples: int) -> None:
 
 def _drawn(
     run: Path, recipe: Recipe, count: int, seed: int, make: Callable[..., nn.Module] | None
-) -> Tensor:
+) -> Made:
     model = read_model(open_run(run).model, make)
-    return generate(model.generator, model.prior.of(range(seed, seed + count)), model.is_images)
+    inputs = model.prior.of(range(seed, seed + count))
+    samples = generate(model.generator, inputs, model.is_images)
+    return Made(samples, inputs.labels, source(model.generator, model.prior))
 
 
 def _is_samples(what: Path) -> bool:
@@ -221,18 +244,30 @@ def _open_like(named: str | Data | Dataset, samples: Tensor) -> Dataset:
     return open_data(Data(name=named))
 
 
-def _archive(path: Path, named: str | Data | Dataset) -> tuple[Tensor, Dataset]:
-    """The samples of an npz, and the data to compare them with."""
-    samples = read_samples(path)
-    return samples, _open_like(named, samples)
+def _archive(
+    path: Path, named: str | Data | Dataset, metrics: Sequence[str]
+) -> tuple[Made, Dataset]:
+    """The samples of an npz, their labels if a metric needs them, and what to compare with."""
+    if any("labels" in METRICS[name].needs for name in metrics if name in METRICS):
+        made = Made(*read_labelled(path))
+    else:
+        made = Made(read_samples(path))
+    return made, _open_like(named, made.samples)
 
 
-def _pictures(folder: Path, named: str | Data | Dataset) -> tuple[Tensor, Dataset]:
-    """The images of a folder at the size of the data to compare them with, and that data."""
+def _pictures(folder: Path, named: str | Data | Dataset) -> tuple[Made, Dataset]:
+    """The images of a folder at the size of the data to compare them with, and that data.
+
+    Subfolders that are named as classes of that data label them.
+    """
     data = Data(name=named) if isinstance(named, str) else named
     dataset = data if isinstance(data, Dataset) else open_data(data)
     if not dataset.is_images:
         raise InputError(f"`{folder}` holds images, data `{dataset.name}` vectors", "give an npz")
     channels, size = dataset.shape[:2]
     own = {"name": str(folder), "size": size, "channels": channels}
-    return open_data(Data.model_validate(own)).values, dataset
+    pictures = open_data(Data.model_validate(own))
+    if pictures.labels is None or not set(pictures.classes) <= set(dataset.classes):
+        return Made(pictures.values), dataset
+    numbers = torch.tensor([dataset.classes.index(name) for name in pictures.classes])
+    return Made(pictures.values, numbers[pictures.labels]), dataset

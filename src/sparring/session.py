@@ -16,7 +16,7 @@ from rich.console import Console
 from sparring.data import Dataset
 from sparring.errors import DiskFull, Interrupted, StoppedByFinding
 from sparring.games import prior_of
-from sparring.metrics import Scorer
+from sparring.metrics import Scorer, made_by
 from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
 from sparring.referee import Finding
@@ -145,9 +145,9 @@ class Session:
         config = self.state.recipe.evaluation
         if not config.metrics:
             return {}
-        samples = self.state.game.sample(generator, range(config.final_samples))
+        made = made_by(self.state.game, generator, range(config.final_samples))
         scorer = Scorer(self.dataset, "test", config.features, weights=config.weights)
-        records = scorer.score(samples, config.metrics)
+        records = scorer.score(made, config.metrics)
         return {name: record.json() for name, record in records.items()}
 
     def _summary(self, score: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ class Extractor:
     flags: tuple[str, ...] = ()
     key: str = ""
     part: int = 500
+    of_floats: Callable[[Tensor], Tensor] | None = None  # of images in [-1, 1] that are not rounded
 
     @torch.inference_mode()
     def __call__(self, samples: Tensor) -> Tensor:

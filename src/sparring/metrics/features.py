@@ -36,6 +36,7 @@ def classifier_features(classifier: Classifier, name: str = "classifier") -> Ext
         lambda x: classifier.features(to_network(x, CPU)),
         classifier.head,
         key=f"classifier {digest_of(classifier.state_dict())}",
+        of_floats=classifier.features,
     )
 
 
@@ -96,9 +97,10 @@ def find_extractor(name: str, dataset: Dataset, weights: str | Path | None = Non
             "grey levels in [0, 1]",
             f"area to {MAX_PIXELS}x{MAX_PIXELS}" if shrinks else "none",
             _pixels,
+            of_floats=lambda x: _pixels((x + 1) * 127.5),
         )
     if name == "samples" and not images:
-        return Extractor("samples", "as they are", "none", lambda x: x)
+        return Extractor("samples", "as they are", "none", lambda x: x, of_floats=lambda x: x)
     if ":" in name:
         return own_features(name, dataset)
     raise InputError(

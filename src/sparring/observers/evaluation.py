@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sparring.data import Dataset
-from sparring.metrics import METRICS, Scorer
+from sparring.metrics import METRICS, Scorer, made_by
 from sparring.run import RunFolder
 from sparring.training import checkpoint
 from sparring.training.loop import Tick
@@ -48,9 +48,9 @@ class Evaluation:
         if self._scorer is None:
             self._scorer = Scorer(self.dataset, "select", config.features, weights=config.weights)
         average = state.ema[state.game.averaged[0]].module
-        samples = state.game.sample(average, range(config.samples))
         self._scored_step = state.step
-        found = self._scorer.estimates(samples, config.metrics)
+        made = made_by(state.game, average, range(config.samples))
+        found = self._scorer.estimates(made, config.metrics)
         values = {name: estimate.value for name, estimate in found.items()}
         if self._is_better(values, config.metrics[0]):
             self.best = {"step": state.step, "metrics": values}

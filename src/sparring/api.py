@@ -101,7 +101,8 @@ def train(
         chosen.data = chosen.data.model_copy(
             update={"size": dataset.shape[1], "channels": dataset.shape[0]}
         )
-    check_metrics(chosen.evaluation.metrics, chosen.evaluation.features, dataset)
+    for asked in (chosen.evaluation.metrics, chosen.evaluation.final_metrics or []):
+        check_metrics(asked, chosen.evaluation.features, dataset)
     device = choose_device(chosen.device)
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
@@ -119,7 +120,8 @@ def train(
     session = Session(folder, state, dataset, known)
     if found:
         session.resume(found, tell)
-    session.train(time_limit)
+    for note in session.train(time_limit)["notes"]:
+        tell(note)
     return Run(folder, generator, data if isinstance(data, Dataset) else None)
 
 

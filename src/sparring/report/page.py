@@ -102,6 +102,7 @@ def _contents(run: RunFolder, scene: Scene | None, notes: list[str]) -> Record:
         "folder_name": name,
         "verdict": str(referee.get("verdict") or summary.get("verdict") or "unknown"),
         "findings": referee.get("findings") or summary.get("findings") or [],
+        "told": summary.get("notes") or [],
         "facts": _facts(summary, history, best),
         "best": best,
         "measured_step": measured.get("step"),

@@ -1,20 +1,24 @@
-"""Which distance chooses a checkpoint as one trained on the data would, where there is none such?
+"""Which features choose a checkpoint as well as those of a classifier, where there is none such?
 
-    python -m benchmarks.chooser [--quick] [--only digits clothes ...]
+    python -m benchmarks.chooser [--quick] [--only digits ...]
 
-Each part trains a run and keeps the averaged generator's samples at some twenty checkpoints. Every
-candidate scores 1,000 of them against the selection split, as a run does; the judge is the Fréchet
-distance of 2,000 others to the test split, on a network that was trained on such data: the shipped
-classifier (digits), one of the ten classes (clothes), one that says which picture it sees (emoji).
-`rank` is Spearman's correlation with the judge over all checkpoints, `late` over the later half;
-`lost` is how much farther by the judge the checkpoint that the candidate chooses is than the best.
+Each part trains a run and keeps what the averaged generator makes at some twenty checkpoints. Every
+candidate scores them against the selection split, as a run does. On digits the judge is the Fréchet
+distance of as many other samples to the test split on the shipped classifier: `rank` is Spearman's
+correlation with it over all checkpoints, `late` over the later half, `lost` how much larger it is
+at the checkpoint that the candidate chooses than at the best. For colour pictures there is no judge
+but the eye: the samples at each candidate's choice are kept as a picture.
+
+`careful` is the checkpoint that is chosen where a better one must exceed the error of its score.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -23,28 +27,32 @@ import sparring
 from benchmarks import common
 from benchmarks.pictures import emoji_folder
 from sparring.data import Dataset, open_data
-from sparring.metrics import Metric
+from sparring.metrics import Metric, Scorer
 from sparring.metrics.record import Comparison, Estimate
 from sparring.recipe import Data
 
-CHECKPOINTS, SCORED, JUDGED = 20, 1000, 1000
+METRICS = ("kid", "fid")
+SHOWN = 100
 
 
 class Part(NamedTuple):
-    """A run whose checkpoints are scored."""
+    """A run of `digits` whose checkpoints are scored, and with which features."""
 
-    recipe: str
     data: str
     size: int | None
     steps: int
+    every: int  # steps
+    samples: int
+    candidates: tuple[str, ...]
+    judge: str = ""
 
 
 PARTS = {
-    "digits": Part("digits", "mnist5k", None, 3400),
-    "clothes": Part("digits", "fashion-mnist", None, 1200),
-    "emoji": Part("digits", "emoji", 32, 2000),
+    "digits": Part(
+        "mnist5k", None, 3400, 170, 1000, ("classifier", "random", "pixels"), "classifier"
+    ),
+    "emoji": Part("emoji", 32, 1500, 100, 500, ("random", "pixels")),
 }
-
 _kept: list[Tensor] = []
 
 
@@ -56,38 +64,123 @@ def _keep(comparison: Comparison) -> Estimate:
 KEEP = Metric(_keep)  # scores nothing: the way to a run's samples at each evaluation
 
 
-def checkpoints(part: str, quick: bool) -> tuple[Dataset, list[int], Tensor]:
-    """The data, and steps [K] with their samples [K, N, C, H, W], which are trained for once."""
-    recipe, name, size, steps = PARTS[part]
-    steps = 40 if quick else steps
-    where = str(emoji_folder()) if name == "emoji" else name
-    dataset = open_data(Data(name=where, size=size))
-    path = common.cache() / f"chooser-{part}-{steps}.safetensors"
-    if not path.exists():
-        _train(recipe, dataset, steps, path)
-    tensors = load_file(path)
-    return dataset, tensors["steps"].tolist(), tensors["samples"]
+def main() -> None:
+    parts = {name: lambda quick, name=name: measure(name, quick) for name in PARTS}
+    common.run_parts(__doc__, "chooser", parts, show)
 
 
-def _train(recipe: str, dataset: Dataset, steps: int, path: Path) -> None:
-    every = steps // CHECKPOINTS
-    overrides: dict[str, Any] = {"steps": steps, "tick": every, "batch_size": 64}
-    overrides |= {
-        "evaluation.metrics": ["benchmarks.chooser:KEEP"],
-        "evaluation.features": "pixels",
+def measure(name: str, quick: bool) -> dict[str, Any]:
+    """Train one part and score its checkpoints with every candidate."""
+    part = PARTS[name]
+    if quick:
+        part = part._replace(steps=60, every=10, samples=100)
+    where = str(emoji_folder()) if part.data == "emoji" else part.data
+    dataset = open_data(Data(name=where, size=part.size))
+    steps, samples = checkpoints(name, part, dataset)
+    scored, others = samples[:, : part.samples], samples[:, part.samples :]
+    result: dict[str, Any] = {
+        "settings": part._asdict() | {"recipe": "digits", "real": len(dataset.splits["select"])},
+        "steps": steps,
     }
-    overrides |= {"evaluation.every": every * 64, "evaluation.samples": SCORED + JUDGED}
-    kept = _kept_by_name()
-    kept.clear()
-    with common.scratch() as scratch:
-        run = sparring.train(recipe, dataset, scratch / "run", overrides)
-        found = [t["step"] for t in run.folder.read_history() if "metric/" in str(t.keys())]
-    samples = torch.stack(kept[: len(found)])  # the last are those of the final scores
-    save_file({"steps": torch.tensor(found), "samples": samples}, path)
+    judged = None
+    if part.judge:
+        judge = Scorer(dataset, "test", part.judge)
+        judged = [judge.estimates(made, ["fid"])["fid"].value for made in others]
+        result["judge"] = [round(value, 3) for value in judged]
+    rows, values = [], {}
+    for features in part.candidates:
+        found, seconds = scores(Scorer(dataset, "select", features), scored)
+        for metric, of_metric in found.items():
+            values[f"{features} {metric}"] = of_metric
+            row = {"features": features, "metric": metric, "chooses": steps[argmin(of_metric)]}
+            rows.append(row | against(judged, of_metric) | {"seconds": seconds})
+    result |= {"values": values, "candidates": rows}
+    if part.judge:
+        result["careful"] = careful(Scorer(dataset, "select", part.judge), scored, steps)
+    else:
+        chosen = sorted({int(row["chooses"]) for row in rows} | {steps[-1]})
+        grids = {step: scored[steps.index(step)][:SHOWN] for step in chosen}
+        result["pictures"] = {
+            str(step): common.save_grid(grid, f"chooser-{name}-{step}", quick)
+            for step, grid in grids.items()
+        }
+    return result
 
 
-def _kept_by_name() -> list[Tensor]:
-    """The list that the metric fills: this module is there twice when it is run as a program."""
+def checkpoints(name: str, part: Part, dataset: Dataset) -> tuple[list[int], Tensor]:
+    """Steps [K] and samples [K, N, C, H, W], trained for once and kept."""
+    path = common.cache() / f"chooser-{name}-{part.steps}.safetensors"
+    if not path.exists():
+        _train(part, dataset, path)
+    tensors = load_file(path)
+    return tensors["steps"].tolist(), tensors["samples"]
+
+
+def _train(part: Part, dataset: Dataset, path: Path) -> None:
+    # By its name, because this module is there twice when it is run as a program.
     from benchmarks import chooser
 
-    return chooser._kept
+    chooser._kept.clear()
+    keep = ["benchmarks.chooser:KEEP"]
+    config = {"metrics": keep, "final_metrics": keep, "features": "pixels", "final_samples": 2}
+    config |= {"every": part.every * 64, "samples": part.samples * (2 if part.judge else 1)}
+    overrides = {"steps": part.steps, "tick": 10, "batch_size": 64, "evaluation": config}
+    with common.scratch() as scratch:
+        sparring.train("digits", dataset, scratch / "run", overrides)
+    steps = torch.arange(part.every, part.steps + 1, part.every)
+    samples = torch.stack(chooser._kept[: len(steps)])  # the last are those of the final scores
+    save_file({"steps": steps, "samples": samples}, path)
+
+
+def scores(scorer: Scorer, samples: Tensor) -> tuple[dict[str, list[float]], float]:
+    """Each metric at each checkpoint, and the seconds that one checkpoint takes."""
+    started = time.process_time()
+    found = [scorer.estimates(made, METRICS) for made in samples]
+    seconds = (time.process_time() - started) / len(samples)
+    values = {metric: [round(each[metric].value, 6) for each in found] for metric in METRICS}
+    return values, round(seconds, 2)
+
+
+def against(judged: list[float] | None, values: list[float]) -> dict[str, float]:
+    """How a candidate's scores agree with the judge's."""
+    if judged is None:
+        return {}
+    late = len(judged) // 2
+    return {
+        "rank": round(spearman(values, judged), 3),
+        "late": round(spearman(values[late:], judged[late:]), 3),
+        "lost": round(judged[argmin(values)] / min(judged) - 1, 4),
+    }
+
+
+def careful(scorer: Scorer, samples: Tensor, steps: list[int]) -> dict[str, Any]:
+    """What `kid` chooses, and what it would where a better one must exceed the error."""
+    found = [scorer.estimates(made, ["kid"])["kid"] for made in samples]
+    values, errors = [each.value for each in found], [each.error or 0.0 for each in found]
+    best = 0
+    for index in range(1, len(values)):
+        if values[index] < values[best] - errors[index]:
+            best = index
+    return {
+        "chooses": steps[argmin(values)],
+        "careful": steps[best],
+        "kid_error": round(errors[-1], 4),
+    }
+
+
+def argmin(values: list[float]) -> int:
+    return int(np.argmin(values))
+
+
+def spearman(a: list[float], b: list[float]) -> float:
+    """The correlation of ranks; ties do not occur."""
+    ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def show(name: str, result: dict[str, Any]) -> None:
+    print(common.table(result["candidates"], name))
+
+
+if __name__ == "__main__":
+    main()

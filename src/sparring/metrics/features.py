@@ -60,11 +60,15 @@ def _pixels(samples: Tensor) -> Tensor:
 
 
 def find_extractor(name: str, shape: tuple[int, ...]) -> Extractor:
-    """The extractor of a recipe for samples of `shape`: classifier, pixels, samples, or auto."""
+    """The extractor of a recipe for samples of `shape`; auto looks at what is known of them."""
+    from sparring.metrics.random_features import random_features
+
     digits = shape == (1, 28, 28)
     images = len(shape) == 3
     if name == "auto":
-        name = "classifier" if digits else "pixels" if images else "samples"
+        small = images and max(shape[1:]) <= MAX_PIXELS
+        unknown = "pixels" if small else "random"
+        name = "classifier" if digits else unknown if images else "samples"
     if name == "classifier":
         if not digits:
             raise InputError(
@@ -72,6 +76,8 @@ def find_extractor(name: str, shape: tuple[int, ...]) -> Extractor:
                 "use features=pixels",
             )
         return classifier_features(shipped_classifier())
+    if name == "random" and images:
+        return random_features(shape)
     if name == "pixels" and images:
         shrunk = shape[-1] > MAX_PIXELS
         return Extractor(
@@ -84,5 +90,5 @@ def find_extractor(name: str, shape: tuple[int, ...]) -> Extractor:
         return Extractor("samples", "as they are", "none", lambda x: x)
     raise InputError(
         f"there are no features `{name}` for samples of shape {shape}",
-        "choose one of: auto, classifier, pixels (images), samples (vectors)",
+        "choose one of: auto, classifier, random, pixels (images), samples (vectors)",
     )

@@ -107,7 +107,8 @@ def train(
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
     asked = chosen.evaluation
     labelled = isinstance(game, LatentGame) and bool(game.conditional)
-    check_metrics(asked.metrics, asked.features, dataset, asked.weights, labelled)
+    for names in (asked.metrics, asked.final_metrics or []):
+        check_metrics(names, asked.features, dataset, asked.weights, labelled)
     state = State(game, chosen, device)
     if found:
         check_same(found, chosen, dataset, allow_changes)
@@ -122,7 +123,8 @@ def train(
     session = Session(folder, state, dataset, known)
     if found:
         session.resume(found, tell)
-    session.train(time_limit)
+    for note in session.train(time_limit)["notes"]:
+        tell(note)
     return Run(folder, generator, data if isinstance(data, Dataset) else None)
 
 

@@ -123,7 +123,8 @@ def model_card(
 ) -> str:
     """The card: what it makes, from what, how good, what for."""
     rows = "\n".join(
-        f"| {name} | {record['value']:.5g} | {record['features']} ({record['layer']}) | "
+        f"| {name} | {_with_error(record)} | {record['features']} ({record['layer']}; resize: "
+        f"{record['resize']}) | "
         f"{record['samples_fake']} generated against {record['samples_real']} of split "
         f"{record['split']} | {'; '.join(record['flags']) or '–'} |"
         for name, record in metrics.items()
@@ -159,3 +160,9 @@ generator = sparring.load("this folder")
 samples = generator({inputs})
 ```
 """
+
+
+def _with_error(record: dict[str, Any]) -> str:
+    """A score as 1.234 ± 0.056."""
+    error = record["error"]
+    return f"{record['value']:.5g}" + (f" ± {error:.2g}" if error is not None else "")

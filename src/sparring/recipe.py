@@ -172,9 +172,12 @@ class Ema(Section):
 class Evaluation(Section):
     """Scores during training: on the selection split, every so many samples seen (0 = never).
 
-    The first metric of the list chooses the best checkpoint. `features` auto = the shipped
-    classifier for grey 28x28 images, else the samples themselves. `weights` is the file of a
-    published network, where it cannot be downloaded.
+    The first metric of the list chooses the best checkpoint; after `patience` evaluations without
+    a better one the run ends (0 = never). `final_metrics` are those of the final table, None =
+    `metrics` and, for images, what else tells of them. `features` auto = the shipped classifier
+    for grey 28x28 images, a random network for larger or coloured ones, pixels for images of at
+    most 16x16, vectors themselves. `weights` is the file of a published network, where it cannot
+    be downloaded.
     """
 
     metrics: list[str] = ["kid", "fid"]
@@ -183,6 +186,14 @@ class Evaluation(Section):
     final_samples: Samples = 2_000
     features: str = "auto"
     weights: str | None = None
+    patience: Annotated[int, Field(ge=0, le=10**6)] = 0
+    final_metrics: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _patience_has_something_to_wait_for(self) -> Evaluation:
+        if self.patience and not (self.every and self.metrics):
+            raise ValueError("patience counts evaluations: it needs `metrics`, and `every` above 0")
+        return self
 
 
 class Recipe(Section):

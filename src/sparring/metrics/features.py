@@ -15,14 +15,13 @@ from sparring.metrics.extractor import Extractor
 from sparring.metrics.kept import digest_of
 from sparring.metrics.own import own_features
 from sparring.metrics.published import is_published, published_features
+from sparring.metrics.random_features import random_features
 from sparring.metrics.trained import shrunk, trained_classifier
 
 __all__ = ["Extractor", "classifier_features", "find_extractor"]
 
 CPU = torch.device("cpu")
-OF_IMAGES = (
-    "auto, classifier, trained, pixels, inception, vgg16, clip-*, dinov2-*, module:attribute"
-)
+OF_IMAGES = "auto, classifier, trained, random, pixels, inception, vgg16, clip-*, dinov2-*, module:attribute"
 OF_VECTORS = "auto, samples, module:attribute"
 MAX_PIXELS = 16  # larger images are averaged down to this many pixels a side
 
@@ -78,7 +77,9 @@ def find_extractor(name: str, dataset: Dataset, weights: str | Path | None = Non
             "leave the weights out, or choose features=inception, vgg16 or clip-*",
         )
     if name == "auto":
-        name = "classifier" if digits else "pixels" if images else "samples"
+        small = images and max(shape[1:]) <= MAX_PIXELS
+        unknown = "pixels" if small else "random"
+        name = "classifier" if digits else unknown if images else "samples"
     if name == "classifier":
         if not digits:
             raise InputError(
@@ -86,6 +87,8 @@ def find_extractor(name: str, dataset: Dataset, weights: str | Path | None = Non
                 "use features=pixels",
             )
         return classifier_features(shipped_classifier())
+    if name == "random" and images:
+        return random_features(shape)
     if name == "trained":
         return trained_features(dataset)
     if is_published(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -96,6 +96,7 @@ class Scorer:
         self.extractor = extractor or find_extractor(features, dataset.shape)
         samples = dataset.values if split == "all" else dataset.split(split)
         self.real = self.extractor(samples)
+        self._kept: dict[str, Any] = {}
 
     def score(self, samples: Tensor, metrics: Sequence[str], seed: int = 0) -> dict[str, Record]:
         """A record for each named metric of samples [N, ...] like those of the data set."""
@@ -129,13 +130,17 @@ class Scorer:
         for name, metric in chosen.items():
             _check_needs(name, metric, self.dataset, self.extractor)
         needed = {need for metric in chosen.values() for need in metric.needs}
+        seen = self._train_and_held_out if "training set" in needed else (None, None)
+        fake = self.extractor(samples)
         comparison = Comparison(
             self.real,
-            self.extractor(samples),
+            fake,
             samples,
             self.dataset,
-            self.extractor.logits(samples) if "classes" in needed else None,
-            *(self._train_and_held_out if "training set" in needed else (None, None)),
+            self.extractor.logits(fake) if "classes" in needed else None,
+            train=seen[0],
+            held_out=seen[1],
+            kept=self._kept,
         )
         return {name: metric.function(comparison) for name, metric in chosen.items()}
 

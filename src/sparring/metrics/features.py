@@ -24,15 +24,15 @@ class Extractor:
     layer: str
     resize: str
     function: Callable[[Tensor], Tensor]
-    classify: Callable[[Tensor], Tensor] | None = None  # samples to class logits [N, K]
+    classify: Callable[[Tensor], Tensor] | None = None  # features to class logits [N, K]
 
     def __call__(self, samples: Tensor) -> Tensor:
         return _in_parts(self.function, samples)
 
-    def logits(self, samples: Tensor) -> Tensor:
-        """Class logits [N, K] in float64."""
+    def logits(self, features: Tensor) -> Tensor:
+        """Class logits [N, K] in float64 of what this extractor made."""
         assert self.classify is not None
-        return _in_parts(self.classify, samples)
+        return _in_parts(self.classify, features.float())
 
 
 def _in_parts(function: Callable[[Tensor], Tensor], samples: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ def classifier_features(classifier: Classifier, name: str = "classifier") -> Ext
         "penultimate (64)",
         "none",
         lambda x: classifier.features(to_network(x, cpu)),
-        lambda x: classifier(to_network(x, cpu)),
+        classifier.head,
     )
 
 

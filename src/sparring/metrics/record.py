@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from sparring.data import Dataset
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,8 @@ class Comparison:
 
     Only for metrics that say that they need them: class `logits` [M, K] of the generated samples,
     features of the training set [T, F] and of data held out from training [H, F].
+    What several metrics work out alike is put down in `found`; what depends on the real features
+    alone in `kept`, which a Scorer hands on to its next comparison.
     """
 
     real: Tensor
@@ -26,6 +30,16 @@ class Comparison:
     logits: Tensor | None = None
     train: Tensor | None = None
     held_out: Tensor | None = None
+    found: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+
+
+def once(store: dict[str, Any], name: str, work: Callable[[], Found]) -> Found:
+    """What `work` returns, done only where the store has nothing of that name."""
+    if name not in store:
+        store[name] = work()
+    found: Found = store[name]
+    return found
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from benchmarks.metrics.clothes import WORDS, clothes
 from sparring.metrics import METRICS, Comparison
 
 SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 20_000)
-MANY, FEW = 10, 4  # draws up to 2,048 samples a side, and above
+MANY, FEW = 30, 4  # draws up to 2,048 samples a side, and above
 FEATURES = 64
 
 Row = dict[str, Any]

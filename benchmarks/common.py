@@ -45,8 +45,11 @@ def run_parts(
     name: str,
     parts: Mapping[str, Callable[[bool], dict[str, Any]]],
     show: Callable[[str, dict[str, Any]], None],
-) -> None:
-    """Measure all parts of a benchmark, or those after --only; each replaces its own figures."""
+) -> argparse.Namespace:
+    """Measure all parts of a benchmark, or those after --only; each replaces its own figures.
+
+    Returns the options it was called with.
+    """
     parser = arguments(about)
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
     options = parser.parse_args()
@@ -56,6 +59,7 @@ def run_parts(
         path = save_result(name, result, options.quick, part)
         show(part, result)
         print(path, flush=True)
+    return options
 
 
 def cache() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
@@ -32,6 +32,9 @@ class Made:
     generator: Source | None = None
 
 
+Found = TypeVar("Found")
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Features of real [N, F] and generated [M, F] samples in float64, and the samples.
@@ -39,8 +42,9 @@ class Comparison:
     Only for metrics that say that they need them: class `logits` [M, K] of the generated samples,
     features of the training set [T, F] and of data held out from training [H, F], `labels` [M] of
     the generated samples, the `generator`. `extractor` made the features; `perceptual` ones, where
-    there are any, are for comparing single samples. `kept` is what a metric found of the real side
-    alone, from one call to the next.
+    there are any, are for comparing single samples. What several metrics work out alike is put
+    down in `found`; what depends on the real side alone in `kept`, which a Scorer hands on to its
+    next comparison.
     """
 
     real: Tensor
@@ -55,7 +59,16 @@ class Comparison:
     split: str = "all"
     extractor: Extractor | None = None
     perceptual: Extractor | None = None
+    found: dict[str, Any] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
+
+
+def once(store: dict[str, Any], name: str, work: Callable[[], Found]) -> Found:
+    """What `work` returns, done only where the store has nothing of that name."""
+    if name not in store:
+        store[name] = work()
+    found: Found = store[name]
+    return found
 
 
 class Provenance(NamedTuple):

@@ -1,4 +1,4 @@
-"""The look that the pictures of the claims share."""
+"""The look that the pictures of the benchmarks share."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def name_ends(axes: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
 
 def save(figure: Figure, name: str, quick: bool) -> str:
     """Write the picture; returns its path within the repository."""
-    path = (QUICK if quick else IMAGES) / f"claim-{name}.png"
+    path = (QUICK if quick else IMAGES) / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure_png(figure, path)
     return path.relative_to(ROOT.parent).as_posix()

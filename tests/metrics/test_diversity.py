@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from helpers import toy
 from sparring.data import Dataset, open_data
 from sparring.errors import InputError
+from sparring.games import Prior
 from sparring.metrics import Made, Scorer, lpips_features, source
 from sparring.metrics.diversity import pair_distances
 from sparring.metrics.features import Extractor
@@ -95,9 +96,7 @@ def test_squared_distances_are_torch_fidelitys_lpips(
     torch.testing.assert_close(published.of_floats(a / 127.5 - 1).double(), published(a))
 
 
-def test_records_say_whether_it_is_lpips_as_published(
-    digits: Dataset, published: Extractor
-) -> None:
+def test_records_say_whether_it_is_lpips_as_published(digits: Dataset, weights: Path) -> None:
     few = digits.split("select")[:10]
 
     class Still(nn.Module):
@@ -108,9 +107,9 @@ def test_records_say_whether_it_is_lpips_as_published(
         def forward(self, z: Tensor) -> Tensor:
             return (0.1 * z @ self.weight).view(-1, 1, 28, 28)
 
-    made = Made(few, generator=source(Still(), Latent(size=2)))
+    made = Made(few, generator=source(Still(), Prior(Latent(size=2))))
     small = Dataset("few", digits.values[:40], {k: torch.arange(20) for k in digits.splits})
-    records = Scorer(small, "test", perceptual=published).score(made, ["lpips", "ppl", "fid"])
+    records = Scorer(small, "test", weights=weights).score(made, ["lpips", "ppl", "fid"])
     for name in ("lpips", "ppl"):
         assert records[name].features == "lpips-vgg16"
         assert not any("not LPIPS" in flag for flag in records[name].flags)

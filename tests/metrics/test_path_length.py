@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from helpers import toy
 from sparring.data import open_data
 from sparring.errors import InputError
-from sparring.games import latents_of
+from sparring.games import Prior, latents_of
 from sparring.metrics import Made, Scorer, source
 from sparring.metrics.features import Extractor, find_extractor
 from sparring.metrics.path_length import path_lengths, slerp, without_tails
@@ -47,7 +47,7 @@ def expected(generator: Linear, latent: Latent, count: int) -> Tensor:
 @pytest.mark.parametrize("prior", ["uniform", "normal"])
 def test_a_linear_generator_has_a_closed_form(prior: str) -> None:
     latent, generator, ring = Latent(size=SIZE, prior=prior), Linear(), toy("ring")
-    made = Made(ring.split("test")[:300], generator=source(generator, latent))
+    made = Made(ring.split("test")[:300], generator=source(generator, Prior(latent)))
     scorer = Scorer(ring, "test")
     estimate = scorer.estimates(made, ["ppl"])["ppl"]
     lengths = expected(generator, latent, 300)
@@ -64,7 +64,7 @@ def test_images_are_not_rounded(features: str) -> None:
     """A step of 1e-4 changes no grey level of 256, and still has its length."""
     latent, generator = Latent(size=SIZE, prior="uniform"), Linear((1, 28, 28))
     digits = open_data(Data())
-    made = Made(digits.split("test")[:40], generator=source(generator, latent))
+    made = Made(digits.split("test")[:40], generator=source(generator, Prior(latent)))
     found = Scorer(digits, "test", features).estimates(made, ["ppl"])["ppl"]
     assert found.value > 0
     if features == "pixels":  # means of four or so, of images in [0, 1]
@@ -79,7 +79,7 @@ def test_a_constant_generator_has_no_length() -> None:
     generator = Linear()
     with torch.no_grad():
         generator.weight.zero_()
-    made = Made(toy("ring").values[:50], generator=source(generator, Latent(size=SIZE)))
+    made = Made(toy("ring").values[:50], generator=source(generator, Prior(Latent(size=SIZE))))
     assert Scorer(toy("ring"), "test").estimates(made, ["ppl"])["ppl"].value == 0
 
 
@@ -106,7 +106,7 @@ def test_what_ppl_cannot_do_without() -> None:
         Scorer(ring, "test").score(ring.values[:20], ["ppl"])
     own = find_extractor("samples", (2,))
     rounded = Extractor("mine", own.layer, own.resize, own.function)
-    made = Made(ring.values[:20], generator=source(Linear(), Latent(size=SIZE)))
+    made = Made(ring.values[:20], generator=source(Linear(), Prior(Latent(size=SIZE))))
     with pytest.raises(InputError, match="`mine` read whole grey levels"):
         Scorer(ring, "test", extractor=rounded).score(made, ["ppl"])
 
@@ -144,7 +144,7 @@ def test_parity_with_torch_fidelity() -> None:
     draw = np.random.RandomState(seed)
     starts, ends = (random_normal(draw, (count, SIZE)) for _ in range(2))
     steps = batch_slerp_any(starts, ends, 1e-4)
-    ours = path_lengths(source(generator, Latent(size=SIZE)).outputs, _flat, starts, steps)
+    ours = path_lengths(source(generator, Prior(Latent(size=SIZE))).outputs, _flat, starts, steps)
     assert ours.mean().item() == pytest.approx(theirs["perceptual_path_length_mean"], rel=1e-3)
     assert ours.std(correction=0).item() == pytest.approx(
         theirs["perceptual_path_length_std"], rel=1e-3

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from sparring.data import open_data
+from sparring.data import Dataset, open_data
+from sparring.data.dataset import SPLITS
 from sparring.metrics.features import find_extractor
 from sparring.metrics.fid import fid
 from sparring.metrics.kid import kid
@@ -75,7 +76,18 @@ def test_images_of_any_size(shape: tuple[int, ...]) -> None:
 
 
 def test_auto_takes_them_where_pixels_would_be_averaged_away() -> None:
-    names = [find_extractor("auto", shape).name for shape in (RGB, (1, 64, 64), (3, 8, 8))]
-    assert names == ["random", "random", "pixels"]
-    assert find_extractor("random", (1, 28, 28)).name == "random"
-    assert find_extractor("pixels", RGB).name == "pixels"
+    named = {
+        (shape, name): find_extractor(name, blank(shape)).name
+        for shape in (RGB, (1, 64, 64), (3, 8, 8), (1, 28, 28))
+        for name in ("auto", "random", "pixels")
+    }
+    assert [named[shape, "auto"] for shape in (RGB, (1, 64, 64), (3, 8, 8))] == [
+        *("random", "random", "pixels")
+    ]
+    assert named[(1, 28, 28), "random"] == "random"
+    assert named[RGB, "pixels"] == "pixels"
+
+
+def blank(shape: tuple[int, ...]) -> Dataset:
+    values = torch.zeros(4, *shape, dtype=torch.uint8)
+    return Dataset("pictures", values, {name: torch.arange(4) for name in SPLITS})

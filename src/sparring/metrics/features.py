@@ -21,7 +21,10 @@ from sparring.metrics.trained import shrunk, trained_classifier
 __all__ = ["Extractor", "classifier_features", "find_extractor"]
 
 CPU = torch.device("cpu")
-OF_IMAGES = "auto, classifier, trained, random, pixels, inception, vgg16, clip-*, dinov2-*, module:attribute"
+OF_IMAGES = (
+    "auto, classifier, trained, random, pixels, inception, vgg16, clip-*, dinov2-*, "
+    "module:attribute"
+)
 OF_VECTORS = "auto, samples, module:attribute"
 MAX_PIXELS = 16  # larger images are averaged down to this many pixels a side
 

@@ -104,7 +104,7 @@ def test_what_ppl_cannot_do_without() -> None:
     ring = toy("ring")
     with pytest.raises(InputError, match="`ppl` needs a generator, which cannot be had"):
         Scorer(ring, "test").score(ring.values[:20], ["ppl"])
-    own = find_extractor("samples", (2,))
+    own = find_extractor("samples", ring)
     rounded = Extractor("mine", own.layer, own.resize, own.function)
     made = Made(ring.values[:20], generator=source(Linear(), Prior(Latent(size=SIZE))))
     with pytest.raises(InputError, match="`mine` read whole grey levels"):

@@ -207,6 +207,7 @@ def compare(
     """Runs, archives and folders side by side, and whether each difference exceeds chance.
 
     A folder of runs (`sparring train --seeds`) is one entry. With `html` a page is written too.
+    `features` and `weights` are as in `evaluate`.
     """
     paths = [Path(what) for what in whats]
     curves = html is not None

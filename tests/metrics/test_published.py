@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers import Command, samples_of
+import sparring
+from helpers import QUICK, THIN, Command, samples_of
 from sparring.data import open_data
 from sparring.errors import InputError
 from sparring.metrics.features import find_extractor
@@ -160,6 +161,29 @@ def test_clip_from_tensors(tmp_path: Path) -> None:
     torch.testing.assert_close(features.float(), theirs(images)[0], rtol=1e-4, atol=1e-5)
     with pytest.raises(InputError, match="TorchScript program other than the published"):
         find_extractor("clip-vit-b-32", samples_of(images), tmp_path / "program.pt")
+
+
+def test_a_run_is_scored_by_the_weights_of_its_recipe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody answers there
+    path = tmp_path / "clip.pt"
+    torch.save(vision_transformer(), path)
+    config = QUICK["evaluation"] | {"features": "clip-vit-b-32", "weights": str(path)}
+    run = sparring.train(out=tmp_path / "run", overrides=QUICK | THIN | {"evaluation": config})
+    record = run.summary["best"]["metrics"]["fid"]
+    assert record["features"] == "clip-vit-b-32"
+    assert record["flags"][0].startswith("weights `clip.pt` are not the published ones")
+    again = run.evaluate(["fid"], samples=120)["fid"]
+    assert again == record
+    # Other features than the run's own do without its weights.
+    assert sparring.evaluate(run.path, features="pixels", samples=50)["fid"]["features"] == "pixels"
+    sides = (run.path, run.path)
+    with pytest.raises(InputError, match="not on this machine"):
+        sparring.compare(*sides, features="vgg16", samples=50)
+    answer = sparring.compare(*sides, samples=50, features="clip-rn50", weights=path)
+    assert answer["entries"][0]["metrics"]["fid"]["features"] == "clip-rn50"
 
 
 class Program(nn.Module):

@@ -15,7 +15,7 @@ from sparring.randomness import keyed
 
 LARGEST_SIDE = 64  # pixels; larger images are shrunk to it
 SMALLEST_SIDE = 4
-PIXELS = 100_000_000  # that are looked at in training: one to two minutes on two cores
+PIXELS = 100_000_000  # that are looked at in training: about a minute of one core
 EPOCHS = 40
 FEWEST_SEEN = 10_000  # images that are looked at where there are few
 HELD_OUT = 5000  # images that its accuracy is measured on

@@ -18,23 +18,28 @@ PATIENCE = 2.0  # seconds
 def waiting(words: str, total: int) -> Iterator[Callable[[int], None]]:
     """Gives a function to be told how much more is done; one line where there is no terminal."""
     console = Console(stderr=True)
-    began, done = time.monotonic(), 0
-    bar: Progress | None = None
     # Rich puts a proxy there while another display is alive, as in training: two would collide.
-    silent = isinstance(sys.stderr, FileProxy)
+    quiet = isinstance(sys.stderr, FileProxy)
+    bar: Progress | None = None
+    began, done = time.monotonic(), 0
+    first, warm = 0, began  # the first part takes longer than the others and is no measure of them
 
     def advance(count: int) -> None:
-        nonlocal bar, done
+        nonlocal quiet, bar, done, first, warm
         done += count
+        now = time.monotonic()
         if bar is not None:
             bar.update(bar.task_ids[0], completed=done)
-        elif not silent and done < total and time.monotonic() - began > PATIENCE:
-            bar = _bar(console)
-            bar.add_task(words, total=total, completed=done)
+        elif not first:
+            first, warm = done, now
+        elif not quiet and done < total and now - began > PATIENCE:
+            quiet = True
             if console.is_terminal:
+                bar = _bar(console)
+                bar.add_task(words, total=total, completed=done)
                 bar.start()
             else:
-                left = (time.monotonic() - began) * (total - done) / done
+                left = (now - warm) * (total - done) / (done - first)
                 console.print(f"{words}: about {left:.0f} s", highlight=False, soft_wrap=True)
 
     try:

@@ -51,7 +51,7 @@ PARTS = {
     "digits": Part(
         "mnist5k", None, 3400, 170, 1000, ("classifier", "random", "pixels"), "classifier"
     ),
-    "emoji": Part("emoji", 32, 1500, 100, 500, ("random", "pixels")),
+    "emoji": Part("emoji", 32, 1000, 100, 500, ("random", "pixels")),
 }
 _kept: list[Tensor] = []
 

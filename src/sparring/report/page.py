@@ -24,7 +24,7 @@ from sparring.run import RunFolder, open_run, write_text
 Record = dict[str, Any]
 
 # What other real samples would score, which is the most that can be hoped for.
-IDEAL = dict.fromkeys(("fid", "kid", "wasserstein"), "0") | dict.fromkeys(
+IDEAL = dict.fromkeys(("fid", "kid", "wasserstein"), "near 0") | dict.fromkeys(
     ("precision", "recall", "density", "coverage"), "near 1"
 )
 IDEAL |= {"two-sample": "½", "memorization": "½ (copies: 1)"}

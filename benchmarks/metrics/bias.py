@@ -95,13 +95,17 @@ def picture(rows: list[Row], quick: bool) -> str:
     of_fid.plot(sizes, fid, "o-", color=look.VERMILION, linewidth=2, markersize=5)
     of_fid.plot(sizes, gaussian, "o-", color=look.MUTED, linewidth=1.6, markersize=4)
     of_fid.set_yscale("log")
-    drawing.name(of_fid, "pictures", look.VERMILION, sizes[1], fid[1] * 1.6)
-    drawing.name(of_fid, "Gaussian features", look.MUTED, sizes[1], gaussian[1] / 2.2, "right")
+    middle = len(sizes) // 2
+    drawing.name(of_fid, "Gaussian features", look.MUTED, sizes[middle], gaussian[middle] * 1.9)
+    left = sizes[middle - 1]
+    drawing.name(of_fid, "pictures", look.VERMILION, left, fid[middle - 1] / 2.2, "right")
+    of_fid.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     kid, std = (np.array([row[key] for row in rows]) for key in ("kid", "kid_std"))
     of_kid.fill_between(sizes, kid - std, kid + std, color=look.BLUE, alpha=0.18, linewidth=0)
     of_kid.plot(sizes, kid, "o-", color=look.BLUE, linewidth=2, markersize=5)
     of_kid.axhline(0, color=look.MUTED, linewidth=0.8)
     for axes in (of_fid, of_kid):
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         drawing.across(axes, "samples of each side")
     return drawing.save(figure, "metric-bias", quick)

@@ -82,4 +82,4 @@ def _shuffled(kernel: Tensor, n: int, m: int) -> Tensor:
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:
-    return ((x @ y.T) / x.shape[1] + 1).pow_(3)
+    return (x @ y.T).div_(x.shape[1]).add_(1).pow_(3)

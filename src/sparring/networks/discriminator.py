@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from sparring.errors import InputError
+from sparring.networks.layers import given
 
 JudgeCondition = Literal["none", "embedding", "projection", "auxiliary"]
 
@@ -45,7 +46,7 @@ class Head(nn.Module):
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Judgement:
         logits = self.logit(features).squeeze(1)
         if self.embedding is not None:
-            logits = logits + (self.embedding(labels) * features).sum(1)
+            logits = logits + (self.embedding(given(labels)) * features).sum(1)
         classes = None if self.classify is None else self.classify(features)
         return Judgement(logits, features, classes)
 

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from sparring.errors import InputError
 from sparring.lookup import find
+from sparring.networks.discriminator import Discriminator
 from sparring.objectives.penalties import scheduled
 from sparring.objectives.term import Term, Weight
 from sparring.recipe import Recipe
@@ -27,6 +28,10 @@ def classification(players: Players, weight: Weight, every: int) -> dict[str, Te
     the generator's on its own.
     """
 
+    judge = players[D]
+    if isinstance(judge, Discriminator) and judge.head.classify is None:
+        raise _no_classifier()
+
     def of_discriminator(batch: Any) -> Tensor:
         real = _class_loss(batch.on_real.class_logits, batch.labels)
         return real + _class_loss(batch.on_fake.class_logits, batch.fake_labels)
@@ -42,11 +47,15 @@ def classification(players: Players, weight: Weight, every: int) -> dict[str, Te
 
 def _class_loss(class_logits: Tensor | None, labels: Tensor | None) -> Tensor:
     if class_logits is None or labels is None:
-        raise InputError(
-            "term `classification` needs an auxiliary classifier in the discriminator",
-            "set discriminator.condition=auxiliary and generator.condition=embedding",
-        )
+        raise _no_classifier()
     return cross_entropy(class_logits, labels, reduction="none")
+
+
+def _no_classifier() -> InputError:
+    return InputError(
+        "term `classification` needs an auxiliary classifier in the discriminator",
+        "set discriminator.condition=auxiliary and generator.condition=embedding",
+    )
 
 
 TERMS: dict[str, MakeTerms] = {"classification": classification}

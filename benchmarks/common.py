@@ -113,6 +113,13 @@ def save_result(name: str, result: dict[str, Any], quick: bool, part: str | None
     return path
 
 
+def saved_part(name: str, part: str, quick: bool) -> dict[str, Any] | None:
+    """The figures of a part that was measured before."""
+    path = (QUICK if quick else RESULTS) / f"{name}.json"
+    found = json.loads(path.read_text())["parts"].get(part) if path.exists() else None
+    return dict(found) if found else None
+
+
 class Watch:
     """The machine while something is measured: how fast at both ends, and who else used it."""
 

@@ -22,6 +22,7 @@ from sparring.networks.layers import (
     ConditionalBatchNorm2d,
     InitName,
     NormalizationName,
+    given,
     initialize,
     normalization_2d,
 )
@@ -103,11 +104,12 @@ class DCGANGenerator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
-            z = torch.cat([z, self.embedding(labels)], dim=1)
+            z = torch.cat([z, self.embedding(given(labels))], dim=1)
         # Viewed with the channels last, the linear layer's output needs no copy to be so in memory.
         x = self.first(z).view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2)
         for layer in self.layers:
-            x = layer(x, labels) if isinstance(layer, ConditionalBatchNorm2d) else layer(x)
+            in_norm = isinstance(layer, ConditionalBatchNorm2d)
+            x = layer(x, given(labels)) if in_norm else layer(x)
         excess = x.shape[-1] - self.size
         if excess:
             first = excess // 2

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from sparring.errors import InputError
+from sparring.networks.layers import given
 from sparring.networks.minibatch import MinibatchName, minibatch_layer
 
 JudgeCondition = Literal["none", "embedding", "projection", "auxiliary"]
@@ -55,7 +56,7 @@ class Head(nn.Module):
         seen = features if self.minibatch is None else self.minibatch(features)
         logits = self.logit(seen).squeeze(1)
         if self.embedding is not None:
-            logits = logits + (self.embedding(labels) * seen).sum(1)
+            logits = logits + (self.embedding(given(labels)) * seen).sum(1)
         classes = None if self.classify is None else self.classify(seen)
         return Judgement(logits, features, classes)
 

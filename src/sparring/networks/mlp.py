@@ -22,6 +22,7 @@ from sparring.networks.layers import (
     Dropout,
     InitName,
     NormalizationName,
+    given,
     initialize,
     normalization_1d,
 )
@@ -81,7 +82,7 @@ class MLPGenerator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
-            z = torch.cat([z, self.embedding(labels)], dim=1)
+            z = torch.cat([z, self.embedding(given(labels))], dim=1)
         return self.layers(z).view(-1, *self.shape)
 
 
@@ -124,5 +125,5 @@ class MLPDiscriminator(Discriminator):
     def features(self, x: Tensor, labels: Tensor | None) -> Tensor:
         flat = x.flatten(1)
         if self.embedding is not None:
-            flat = torch.cat([flat, self.embedding(labels).to(flat.dtype)], dim=1)
+            flat = torch.cat([flat, self.embedding(given(labels)).to(flat.dtype)], dim=1)
         return self.layers(flat)

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from sparring.errors import InputError
 from sparring.lookup import find
+from sparring.networks.discriminator import Discriminator
 from sparring.objectives.penalties import scheduled
 from sparring.objectives.term import Term, Weight
 from sparring.recipe import Recipe
@@ -28,6 +29,10 @@ def classification(players: Players, weight: Weight, every: int) -> dict[str, Te
     the generator's on its own.
     """
 
+    judge = players[D]
+    if isinstance(judge, Discriminator) and judge.head.classify is None:
+        raise _no_classifier()
+
     def of_discriminator(batch: Any) -> Tensor:
         real = _class_loss(batch.on_real.class_logits, batch.labels)
         return real + _class_loss(batch.on_fake.class_logits, batch.fake_labels)
@@ -43,11 +48,15 @@ def classification(players: Players, weight: Weight, every: int) -> dict[str, Te
 
 def _class_loss(class_logits: Tensor | None, labels: Tensor | None) -> Tensor:
     if class_logits is None or labels is None:
-        raise InputError(
-            "term `classification` needs an auxiliary classifier in the discriminator",
-            "set discriminator.condition=auxiliary and generator.condition=embedding",
-        )
+        raise _no_classifier()
     return cross_entropy(class_logits, labels, reduction="none")
+
+
+def _no_classifier() -> InputError:
+    return InputError(
+        "term `classification` needs an auxiliary classifier in the discriminator",
+        "set discriminator.condition=auxiliary and generator.condition=embedding",
+    )
 
 
 def feature_matching(players: Players, weight: Weight, every: int) -> dict[str, Term]:

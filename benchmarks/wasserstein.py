@@ -4,7 +4,9 @@
 
 The recipes as shipped, shorter and without an average, so that what is scored is what the critic
 judges. The estimate is the mean score of real minus that of generated digits over a tick, the
-distance FID on a classifier's features at its end, with digits held out from training.
+distance FID on a classifier's features at its end, with digits held out from training. A clipped
+critic estimates a multiple of the distance, its slope, which changes as its weights reach their
+bounds: so it is measured on the way, where the gradient penalty would look, and divided by.
 """
 
 from __future__ import annotations
@@ -23,14 +25,16 @@ from benchmarks.toys import FIRST_SEED, described
 from sparring.api import Run
 from sparring.data import open_data, to_network
 from sparring.networks import build_discriminator, build_generator
+from sparring.objectives import Term
 from sparring.objectives.penalties import squared_gradient_norm
 from sparring.recipe import Data
 from sparring.recipes import load_recipe
 from sparring.training import checkpoint
 from sparring.training.precision import choose_device
 
-STEPS = {"wgan": 400, "wgan-gp": 250}
+STEPS = {"wgan": 500, "wgan-gp": 250}
 TICKS, SEEDS = 25, 3
+SLOPE, SLOPE_EVERY = "loss/discriminator/slope", 5
 LEFT_OUT = 0.1  # share of the ticks at the start, in which the critic itself is still learning
 POINTS = 1024  # between real and generated digits, where slopes are measured
 NEAR_BOUND = 0.01  # share of the bound
@@ -88,7 +92,8 @@ def trained(name: str, quick: bool) -> Any:
     for seed in range(1 if quick else SEEDS):
         overrides = settings(name, steps, tick) | {"seed": seed}
         with common.scratch() as folder:
-            run = sparring.train(name, out=folder / "run", overrides=overrides)
+            more = [slope(SLOPE_EVERY)] if name == "wgan" else []
+            run = sparring.train(name, out=folder / "run", overrides=overrides, penalties=more)
             history = run.folder.read_history()
             ticks = [
                 {
@@ -100,6 +105,9 @@ def trained(name: str, quick: bool) -> Any:
                 }
                 for line in history
             ]
+            for told, line in zip(ticks, history, strict=True):
+                if SLOPE in line:
+                    told |= {"slope": line[SLOPE], "scaled": told["estimate"] / line[SLOPE]}
             row = {"seed": seed, "seconds": run.summary["seconds"]} | correlations(ticks)
             print(row, flush=True)
             yield run, row, ticks
@@ -108,6 +116,19 @@ def trained(name: str, quick: bool) -> Any:
 def length(name: str, quick: bool) -> tuple[int, int]:
     """Steps of a run, and of a tick."""
     return (12, 2) if quick else (STEPS[name], STEPS[name] // TICKS)
+
+
+def slope(every: int) -> Term:
+    """The mean slope of the critic between real and fake: told in the history, taught nothing."""
+
+    def norms(batch: Any) -> Tensor:
+        share = batch.uniform("slope", (1, 1, 1))
+        points = torch.lerp(batch.fake, batch.real, share).detach().requires_grad_()
+        logits = batch.judge("slope", points, batch.labels).logits
+        return squared_gradient_norm(logits, points).detach().sqrt()
+
+    wanted = frozenset({"slope"})
+    return Term("slope", norms, weight=0.0, every=every, differentiates=wanted)
 
 
 def settings(name: str, steps: int, tick: int) -> Row:
@@ -126,10 +147,14 @@ def correlations(ticks: list[Row]) -> Row:
     """How estimate and distance go together, in levels and in changes from tick to tick."""
     kept = ticks[int(np.ceil(LEFT_OUT * len(ticks))) :]
     estimate, fid = (np.array([tick[key] for tick in kept]) for key in ("estimate", "fid"))
-    return {
-        "ticks": len(kept),
-        "spearman_levels": round(spearman(estimate, fid), 3),
-        "spearman_changes": round(spearman(np.diff(estimate), np.diff(fid)), 3),
+    told = {"": estimate}
+    if "scaled" in kept[0]:
+        told = {"": np.array([tick["scaled"] for tick in kept]), "_unscaled": estimate}
+    found: Row = {"ticks": len(kept)}
+    for which, values in told.items():
+        found[f"spearman_levels{which}"] = round(spearman(values, fid), 3)
+        found[f"spearman_changes{which}"] = round(spearman(np.diff(values), np.diff(fid)), 3)
+    return found | {
         "estimate_first": round(float(estimate[0]), 4),
         "estimate_last": round(float(estimate[-1]), 4),
         "fid_first": round(float(fid[0]), 1),
@@ -215,6 +240,7 @@ def summary(name: str, runs: list[Row], ticks: list[Row], quick: bool) -> Row:
 def picture(name: str, runs: list[Row], ticks: list[Row], values: Tensor, quick: bool) -> str:
     """Estimate and distance over steps, one against the other, and what bounds the critic."""
     clipped = name == "wgan"
+    shown = "scaled" if clipped else "estimate"
     figure, (over, against, bounds) = drawing.sheet(
         f"{name}: the critic's estimate and the distance to held-out digits",
         f"digits, {len(runs)} seeds; dashed: FID, at the scale on the right; pale: the first tenth",
@@ -230,7 +256,7 @@ def picture(name: str, runs: list[Row], ticks: list[Row], values: Tensor, quick:
     distance.grid(visible=False)
     for run, color, mine in zip(runs, COLORS, values, strict=False):
         own = [tick for tick in ticks if tick["seed"] == run["seed"]]
-        steps, estimate, fid = ([t[key] for t in own] for key in ("steps", "estimate", "fid"))
+        steps, estimate, fid = ([t[key] for t in own] for key in ("steps", shown, "fid"))
         first = int(np.ceil(LEFT_OUT * len(own)))
         for part, alpha in ((slice(0, first + 1), 0.3), (slice(first, None), 1.0)):
             over.plot(steps[part], estimate[part], color=color, linewidth=2, alpha=alpha)

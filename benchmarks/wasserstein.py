@@ -1,0 +1,288 @@
+"""Does a Wasserstein critic's estimate tell how good the samples are, and what bounds the critic?
+
+    python -m benchmarks.wasserstein [--quick] [--only wgan wgan-gp]
+
+The recipes as shipped, shorter and without an average, so that what is scored is what the critic
+judges. The estimate is the mean score of real minus that of generated digits over a tick, the
+distance FID on a classifier's features at its end, with digits held out from training. A clipped
+critic estimates a multiple of the distance, its slope, which changes as its weights reach their
+bounds: so it is measured on the way, where the gradient penalty would look, and divided by.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import sparring
+from benchmarks import common
+from benchmarks.claims import drawing
+from benchmarks.claims.drawing import look
+from benchmarks.toys import FIRST_SEED, described
+from sparring.api import Run
+from sparring.data import open_data, to_network
+from sparring.networks import build_discriminator, build_generator
+from sparring.objectives import Term
+from sparring.objectives.penalties import squared_gradient_norm
+from sparring.recipe import Data
+from sparring.recipes import load_recipe
+from sparring.training import checkpoint
+from sparring.training.precision import choose_device
+
+STEPS = {"wgan": 500, "wgan-gp": 250}
+TICKS, SEEDS = 25, 3
+SLOPE, SLOPE_EVERY = "loss/discriminator/slope", 5
+LEFT_OUT = 0.1  # share of the ticks at the start, in which the critic itself is still learning
+POINTS = 1024  # between real and generated digits, where slopes are measured
+NEAR_BOUND = 0.01  # share of the bound
+CPU = choose_device("cpu")
+COLORS = (look.BLUE, look.ORANGE, look.GREEN)
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    common.run_parts(__doc__, "wasserstein", {"wgan": wgan, "wgan-gp": wgan_gp}, show)
+
+
+def wgan(quick: bool) -> Row:
+    """Clipped weights: do they pile up at the bounds?"""
+    bound = load_recipe("wgan").clip_weights
+    assert bound is not None
+    runs, ticks, weights = [], [], []
+    for run, row, ticked in trained("wgan", quick):
+        critic = last_players(run)["discriminator"]
+        values = torch.cat([p.detach().flatten() for p in critic.parameters()])
+        weights.append(values / bound)
+        row["weights_at_bounds"] = round(at_bounds(values / bound), 4)
+        row |= slopes(run)[0]
+        runs.append(row)
+        ticks += ticked
+    # Spread evenly between the bounds, this share of the weights would be as near to them.
+    return summary("wgan", runs, ticks, quick) | {
+        "weights_at_bounds_if_uniform": NEAR_BOUND,
+        "picture": picture("wgan", runs, ticks, torch.stack(weights), quick),
+    }
+
+
+def wgan_gp(quick: bool) -> Row:
+    """The gradient penalty: are the slopes between real and generated digits near 1?"""
+    runs, ticks, norms = [], [], []
+    for run, row, ticked in trained("wgan-gp", quick):
+        figures, values = slopes(run)
+        norms.append(values)
+        runs.append(row | figures)
+        ticks += ticked
+    result = summary("wgan-gp", runs, ticks, quick)
+    for key, bound, at_least in (("slope_mean", 0.8, True), ("slope_mean", 1.2, False)):
+        worst = (min if at_least else max)(run[key] for run in runs)
+        result["goals"].append(common.goal(f"{key}, worst seed", worst, bound, at_least))
+    for key, bound, at_least in (("slope_p10", 0.8, True), ("slope_p90", 1.2, False)):
+        worst = (min if at_least else max)(run[key] for run in runs)
+        result["goals"].append(common.goal(f"{key}, worst seed", worst, bound, at_least))
+    return result | {"picture": picture("wgan-gp", runs, ticks, torch.stack(norms), quick)}
+
+
+def trained(name: str, quick: bool) -> Any:
+    """Each seed's run, its correlations and its ticks."""
+    steps, tick = length(name, quick)
+    for seed in range(1 if quick else SEEDS):
+        overrides = settings(name, steps, tick) | {"seed": seed}
+        with common.scratch() as folder:
+            more = [slope(SLOPE_EVERY)] if name == "wgan" else []
+            run = sparring.train(name, out=folder / "run", overrides=overrides, penalties=more)
+            history = run.folder.read_history()
+            ticks = [
+                {
+                    "seed": seed,
+                    "steps": line["step"],
+                    "estimate": line["score/real"] - line["score/fake"],
+                    "fid": line["metric/fid"],
+                    "kid": line["metric/kid"],
+                }
+                for line in history
+            ]
+            for told, line in zip(ticks, history, strict=True):
+                if SLOPE in line:
+                    told |= {"slope": line[SLOPE], "scaled": told["estimate"] / line[SLOPE]}
+            row = {"seed": seed, "seconds": run.summary["seconds"]} | correlations(ticks)
+            print(row, flush=True)
+            yield run, row, ticks
+
+
+def length(name: str, quick: bool) -> tuple[int, int]:
+    """Steps of a run, and of a tick."""
+    return (12, 2) if quick else (STEPS[name], STEPS[name] // TICKS)
+
+
+def slope(every: int) -> Term:
+    """The mean slope of the critic between real and fake: told in the history, taught nothing."""
+
+    def norms(batch: Any) -> Tensor:
+        share = batch.uniform("slope", (1, 1, 1))
+        points = torch.lerp(batch.fake, batch.real, share).detach().requires_grad_()
+        logits = batch.judge("slope", points, batch.labels).logits
+        return squared_gradient_norm(logits, points).detach().sqrt()
+
+    wanted = frozenset({"slope"})
+    return Term("slope", norms, weight=0.0, every=every, differentiates=wanted)
+
+
+def settings(name: str, steps: int, tick: int) -> Row:
+    recipe = load_recipe(name)
+    return {
+        "steps": steps,
+        "tick": tick,
+        "snapshots": 1,
+        "ema.half_life": 0,
+        "evaluation.every": tick * recipe.batch_size,
+        "evaluation.final_samples": 200,
+    }
+
+
+def correlations(ticks: list[Row]) -> Row:
+    """How estimate and distance go together, in levels and in changes from tick to tick."""
+    kept = ticks[int(np.ceil(LEFT_OUT * len(ticks))) :]
+    estimate, fid = (np.array([tick[key] for tick in kept]) for key in ("estimate", "fid"))
+    told = {"": estimate}
+    if "scaled" in kept[0]:
+        told = {"": np.array([tick["scaled"] for tick in kept]), "_unscaled": estimate}
+    found: Row = {"ticks": len(kept)}
+    for which, values in told.items():
+        found[f"spearman_levels{which}"] = round(spearman(values, fid), 3)
+        found[f"spearman_changes{which}"] = round(spearman(np.diff(values), np.diff(fid)), 3)
+    return found | {
+        "estimate_first": round(float(estimate[0]), 4),
+        "estimate_last": round(float(estimate[-1]), 4),
+        "fid_first": round(float(fid[0]), 1),
+        "fid_last": round(float(fid[-1]), 1),
+    }
+
+
+def spearman(one: np.ndarray, other: np.ndarray) -> float:
+    """The correlation of the ranks; there are no ties among measured figures."""
+    ranks = [np.argsort(np.argsort(values)) for values in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def last_players(run: Run) -> dict[str, torch.nn.Module]:
+    """Critic and generator as they are at the end of a run, in training mode."""
+    recipe = load_recipe(run.folder.recipe)
+    shape = open_data(Data()).shape
+    players = {
+        "discriminator": build_discriminator(recipe.discriminator, shape, seed=0),
+        "generator": build_generator(recipe.generator, recipe.latent.size, shape, seed=0),
+    }
+    tensors = checkpoint.read(run.folder.checkpoints / checkpoint.LAST).tensors
+    for name, player in players.items():
+        prefix = f"player/{name}/"
+        own = {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)}
+        player.load_state_dict(own)
+    return players
+
+
+def at_bounds(weights: Tensor) -> float:
+    """The share of weights, in units of the bound, that lie within 1% of it."""
+    return (weights.abs() >= 1 - NEAR_BOUND).float().mean().item()
+
+
+def slopes(run: Run) -> tuple[Row, Tensor]:
+    """The last critic's gradient norms between training digits and the last generator's, batch by
+    batch as the penalty meets them."""
+    recipe, digits = load_recipe(run.folder.recipe), open_data(Data())
+    players = last_players(run)
+    draw = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(digits.splits["train"]), generator=draw)[:POINTS]
+    norms = []
+    for real in to_network(digits.split("train")[chosen], CPU).split(recipe.batch_size):
+        z = torch.randn(len(real), recipe.latent.size, generator=draw)
+        fake = players["generator"](z).detach()
+        share = torch.rand(len(real), 1, 1, 1, generator=draw)
+        points = torch.lerp(fake, real, share).requires_grad_()
+        squared = squared_gradient_norm(players["discriminator"](points), points)
+        norms.append(squared.detach().sqrt())
+    found = torch.cat(norms)
+    low, high = np.quantile(found.numpy(), [0.1, 0.9])
+    figures = {
+        "slope_mean": round(found.mean().item(), 3),
+        "slope_p10": round(float(low), 3),
+        "slope_p90": round(float(high), 3),
+    }
+    return figures, found
+
+
+def summary(name: str, runs: list[Row], ticks: list[Row], quick: bool) -> Row:
+    """Settings, runs, the goal, and what was seen in words."""
+    steps, tick = length(name, quick)
+    lowest = min(run["spearman_levels"] for run in runs)
+    changes = [run["spearman_changes"] for run in runs]
+    return {
+        "settings": {
+            "overrides": settings(name, steps, tick),
+            "recipe": described(name),
+            "left_out": LEFT_OUT,
+            "points": POINTS,
+        },
+        "runs": runs,
+        "ticks": ticks,
+        "goals": [common.goal("Spearman of levels, lowest seed", lowest, 0.8, at_least=True)],
+        "outcome": (
+            f"{name}: Spearman's correlation of the critic's estimate with FID is {lowest:.2f} or "
+            f"more; that of their changes from tick to tick {min(changes):.2f} to "
+            f"{max(changes):.2f}."
+        ),
+    }
+
+
+def picture(name: str, runs: list[Row], ticks: list[Row], values: Tensor, quick: bool) -> str:
+    """Estimate and distance over steps, one against the other, and what bounds the critic."""
+    clipped = name == "wgan"
+    shown = "scaled" if clipped else "estimate"
+    figure, (over, against, bounds) = drawing.sheet(
+        f"{name}: the critic's estimate and the distance to held-out digits",
+        f"digits, {len(runs)} seeds; dashed: FID, at the scale on the right; pale: the first tenth",
+        (
+            "Estimate (left), FID (right)",
+            "One against the other",
+            "The critic's weights" if clipped else "Slopes between real and fake",
+        ),
+        right=0.97,
+    )
+    distance = over.twinx()
+    look.calm(distance, grid="both")
+    distance.grid(visible=False)
+    for run, color, mine in zip(runs, COLORS, values, strict=False):
+        own = [tick for tick in ticks if tick["seed"] == run["seed"]]
+        steps, estimate, fid = ([t[key] for t in own] for key in ("steps", shown, "fid"))
+        first = int(np.ceil(LEFT_OUT * len(own)))
+        for part, alpha in ((slice(0, first + 1), 0.3), (slice(first, None), 1.0)):
+            over.plot(steps[part], estimate[part], color=color, linewidth=2, alpha=alpha)
+            distance.plot(
+                steps[part], fid[part], color=color, linewidth=1.6, alpha=alpha, dashes=(3, 2)
+            )
+        against.plot(fid[first:], estimate[first:], "o", color=color, markersize=5, alpha=0.75)
+        edges = np.linspace(-1, 1, 41) if clipped else np.linspace(0, 2, 41)
+        counts = np.histogram(mine.numpy(), edges)[0] / mine.numel()
+        bounds.stairs(counts, edges, color=color, linewidth=2)
+    for axes in (over, distance):
+        axes.set_yscale("log")
+    against.set_xscale("log")
+    against.set_yscale("log")
+    bounds.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    drawing.across(over, "generator steps")
+    drawing.across(against, "FID (across), estimate (up)")
+    drawing.across(bounds, "weight, in units of the bound" if clipped else "gradient norm")
+    return drawing.save(figure, name, quick)
+
+
+def show(part: str, result: Row) -> None:
+    print(common.table(result["runs"], part))
+    print(common.table(result["goals"]))
+    print(result["outcome"])
+
+
+if __name__ == "__main__":
+    main()

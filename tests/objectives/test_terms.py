@@ -86,6 +86,5 @@ def test_a_recipe_names_terms_and_wrong_ones_are_told() -> None:
 
 def test_classification_needs_an_auxiliary_classifier() -> None:
     recipe = small_recipe(terms=[{"name": "classification"}])
-    state = State(latent_game(recipe, toy(), CPU), recipe, CPU)
     with pytest.raises(InputError, match="auxiliary classifier"):
-        run_step(state)
+        latent_game(recipe, toy(), CPU)

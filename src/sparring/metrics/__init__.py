@@ -38,6 +38,7 @@ __all__ = [
     "Source",
     "check_metrics",
     "lpips_features",
+    "need_labels",
     "source",
 ]
 
@@ -79,6 +80,11 @@ def check_metrics(
     extractor = find_extractor(features, dataset.shape)
     for name in names:
         check_needs(name, _find(name).needs, Given(dataset, extractor, labels, generator=True))
+
+
+def need_labels(names: Sequence[str]) -> bool:
+    """Whether any of the metrics looks at the labels of generated samples."""
+    return any("labels" in _find(name).needs for name in names)
 
 
 def _find(name: str) -> Metric:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sparring.data import Dataset, open_data, read_labelled, read_samples
 from sparring.errors import InputError
 from sparring.games import generate
-from sparring.metrics import METRICS, Curve, Made, Record, Scorer, source
+from sparring.metrics import METRICS, Curve, Made, Record, Scorer, need_labels, source
 from sparring.model import read_model
 from sparring.recipe import MOST_SAMPLES, Data, Recipe
 from sparring.recipes import load_recipe
@@ -248,10 +248,7 @@ def _archive(
     path: Path, named: str | Data | Dataset, metrics: Sequence[str]
 ) -> tuple[Made, Dataset]:
     """The samples of an npz, their labels if a metric needs them, and what to compare with."""
-    if any("labels" in METRICS[name].needs for name in metrics if name in METRICS):
-        made = Made(*read_labelled(path))
-    else:
-        made = Made(read_samples(path))
+    made = Made(*read_labelled(path)) if need_labels(metrics) else Made(read_samples(path))
     return made, _open_like(named, made.samples)
 
 

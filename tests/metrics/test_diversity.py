@@ -141,6 +141,12 @@ def test_weights_that_are_missing_or_wrong_are_told(weights: Path, tmp_path: Pat
     torch.save({"lin0.model.1.weight": torch.ones(1, 64, 1, 1)}, linear)
     with pytest.raises(InputError, match="are not those of LPIPS"):
         lpips_features(tmp_path)
+    torch.save(
+        {f"lin{k}.model.1.weight": -torch.ones(1, s[-1], 1, 1) for k, s in enumerate(STAGES)},
+        linear,
+    )
+    with pytest.raises(InputError, match="are below 0"):
+        lpips_features(tmp_path)
 
 
 def test_identical_samples_have_no_diversity_and_real_ones_that_of_real(digits: Dataset) -> None:

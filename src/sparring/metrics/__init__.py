@@ -42,6 +42,7 @@ __all__ = [
     "check_metrics",
     "lpips_features",
     "made_by",
+    "need_labels",
     "source",
 ]
 
@@ -88,6 +89,11 @@ def check_metrics(
     extractor = find_extractor(features, dataset, None if folder else weights)
     for name in names:
         check_needs(name, _find(name).needs, Given(dataset, extractor, labels, generator=True))
+
+
+def need_labels(names: Sequence[str]) -> bool:
+    """Whether any of the metrics looks at the labels of generated samples."""
+    return any("labels" in _find(name).needs for name in names)
 
 
 def _find(name: str) -> Metric:

@@ -9,7 +9,7 @@ from torch import Tensor
 from sparring.metrics import METRICS, Comparison, Estimate
 from sparring.metrics.fid import frechet_distance, moments
 
-ON_FEATURES = ("fid", "kid", "precision", "recall", "density", "coverage", "two-sample")
+ON_FEATURES = ("fid", "kid", "precision", "recall", "density", "coverage")
 
 
 def drawn(count: int, size: int, seed: int) -> Tensor:
@@ -75,7 +75,7 @@ def test_sets_of_one_point_each(size: int) -> None:
     assert scored("two-sample", real, fake).value == 1
 
 
-@pytest.mark.parametrize("size", [16, 350])
+@pytest.mark.parametrize("size", [16, 250])
 def test_doubled_samples(size: int) -> None:
     real = drawn(300, size, 4)
     doubled = drawn(50, size, 5).repeat(6, 1)
@@ -88,11 +88,11 @@ def test_doubled_samples(size: int) -> None:
     assert scored("recall", real, real[:50].repeat(6, 1)).value == pytest.approx(1 / 6)
 
 
-@pytest.mark.parametrize("size", [16, 350])
+@pytest.mark.parametrize("size", [16, 250])
 def test_constant_features_add_nothing(size: int) -> None:
-    real, fake = drawn(300, size, 6), drawn(300, size, 7)
-    dead = torch.full((300, 5), 7.0, dtype=torch.float64)
-    for name in ("fid", "precision", "recall", "density", "coverage"):
+    real, fake = drawn(200, size, 6), drawn(200, size, 7)
+    dead = torch.full((200, 5), 7.0, dtype=torch.float64)
+    for name in ("fid", "precision", "recall", "density", "coverage"):  # kid divides by the width
         expected = scored(name, real, fake).value
         widened = scored(name, torch.cat([real, dead], 1), torch.cat([fake, dead], 1)).value
         assert widened == pytest.approx(expected, rel=1e-6, abs=1e-6)

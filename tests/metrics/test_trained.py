@@ -16,7 +16,7 @@ from sparring.metrics.features import find_extractor
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SPARRING_CACHE", str(tmp_path))
-    monkeypatch.setattr(trained, "FEWEST_SEEN", 6000)
+    monkeypatch.setattr(trained, "FEWEST_SEEN", 4000)
     monkeypatch.setattr(trained, "EPOCHS", 5)
     return tmp_path / "features"
 

@@ -66,9 +66,7 @@ def find_extractor(name: str, shape: tuple[int, ...]) -> Extractor:
     digits = shape == (1, 28, 28)
     images = len(shape) == 3
     if name == "auto":
-        small = images and max(shape[1:]) <= MAX_PIXELS
-        unknown = "pixels" if small else "random"
-        name = "classifier" if digits else unknown if images else "samples"
+        name = "classifier" if digits else "pixels" if images else "samples"
     if name == "classifier":
         if not digits:
             raise InputError(

@@ -24,14 +24,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 MARKED = re.compile(r"(<!-- measured: (.+?) -->)(.*?)(<!-- end -->)", re.DOTALL)
 # A part of these is measured by itself.
 WITH_PARTS = (
-    "best",
-    "claims",
-    "folders",
-    "metrics",
-    "moments",
-    "speed",
-    "toys",
-)  # a part is measured by itself
+    *("best", "chooser", "claims", "collapse", "folders", "metrics", "moments", "speed", "toys"),
+)
 PASSED_OVER = ("benchmark", "settings", "machine", "versions", "picture", "pictures", "outcome")
 
 INTRODUCTION = """# Measured
@@ -59,6 +53,14 @@ ABOUT = {
         "Scores are against held-out pictures, on the features of a small network that learned "
         "to tell the training pictures apart; `training_pictures` is the same for real ones, the "
         "least one can hope for.",
+    ),
+    "chooser": (
+        "What chooses a checkpoint",
+        "Checkpoints of a run scored as a run scores them, on each kind of features. On digits a "
+        "judge looks at other samples against the test split: `rank` is Spearman's correlation "
+        "with it over all checkpoints, `late` over the later half, `lost` how much farther from "
+        "the data the chosen checkpoint is than the best. `careful` is what is chosen where a "
+        "better score must exceed its error.",
     ),
     "packing": (
         "Packing a folder",

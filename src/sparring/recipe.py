@@ -175,9 +175,8 @@ class Evaluation(Section):
     The first metric of the list chooses the best checkpoint; after `patience` evaluations without
     a better one the run ends (0 = never). `final_metrics` are those of the final table, None =
     `metrics` and, for images, what else tells of them. `features` auto = the shipped classifier
-    for grey 28x28 images, a random network for larger or coloured ones, pixels for images of at
-    most 16x16, vectors themselves. `weights` is the file of a published network, where it cannot
-    be downloaded.
+    for grey 28x28 images, pixels for others, vectors themselves; `random` = a random network.
+    `weights` is the file of a published network, where it cannot be downloaded.
     """
 
     metrics: list[str] = ["kid", "fid"]

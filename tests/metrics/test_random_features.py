@@ -75,17 +75,9 @@ def test_images_of_any_size(shape: tuple[int, ...]) -> None:
     assert extract.resize == ("area to 64x64" if shape[1] > 64 else "none")
 
 
-def test_auto_takes_them_where_pixels_would_be_averaged_away() -> None:
-    named = {
-        (shape, name): find_extractor(name, blank(shape)).name
-        for shape in (RGB, (1, 64, 64), (3, 8, 8), (1, 28, 28))
-        for name in ("auto", "random", "pixels")
-    }
-    assert [named[shape, "auto"] for shape in (RGB, (1, 64, 64), (3, 8, 8))] == [
-        *("random", "random", "pixels")
-    ]
-    assert named[(1, 28, 28), "random"] == "random"
-    assert named[RGB, "pixels"] == "pixels"
+def test_they_are_there_by_name() -> None:
+    for shape in (RGB, (1, 28, 28)):
+        assert find_extractor("random", blank(shape)).name == "random"
 
 
 def blank(shape: tuple[int, ...]) -> Dataset:

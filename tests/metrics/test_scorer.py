@@ -75,7 +75,7 @@ def test_all_samples_can_be_the_reference() -> None:
     ("name", "shape", "expected"),
     [
         ("auto", (1, 28, 28), ("classifier", "none")),
-        ("auto", (3, 28, 28), ("random", "none")),
+        ("auto", (3, 28, 28), ("pixels", "area to 16x16")),
         ("auto", (1, 8, 8), ("pixels", "none")),
         ("pixels", (1, 28, 28), ("pixels", "area to 16x16")),
         ("auto", (5,), ("samples", "none")),

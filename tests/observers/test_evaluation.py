@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import sparring
-from helpers import QUICK, in_a_shell, small_recipe, small_state, toy, words_of
+from helpers import QUICK, Command, small_recipe, small_state, toy, words_of
 from sparring.errors import InputError
 from sparring.metrics import Estimate, Metric
 from sparring.observers import Evaluation
@@ -66,9 +66,9 @@ def test_evaluations_are_counted_as_they_happen(
         assert scheduled(step, recipe) == sum(done <= step for done in scored), step
 
 
-def test_a_plateau_ends_the_run_like_a_finished_one(tmp_path: Path) -> None:
+def test_a_plateau_ends_the_run_like_a_finished_one(tmp_path: Path, command: Command) -> None:
     out = tmp_path / "run"
-    answer = in_a_shell("train", "ring", *words_of(STUCK), "--out", str(out), "--json")
+    answer = command("train", "ring", *words_of(STUCK), "--out", str(out), "--json")
     assert answer.code == 0
     summary = answer.value
     steps, best = summary["steps"], summary["best"]["step"]

@@ -80,9 +80,7 @@ def find_extractor(name: str, dataset: Dataset, weights: str | Path | None = Non
             "leave the weights out, or choose features=inception, vgg16 or clip-*",
         )
     if name == "auto":
-        small = images and max(shape[1:]) <= MAX_PIXELS
-        unknown = "pixels" if small else "random"
-        name = "classifier" if digits else unknown if images else "samples"
+        name = "classifier" if digits else "pixels" if images else "samples"
     if name == "classifier":
         if not digits:
             raise InputError(

@@ -133,10 +133,14 @@ def summarize(quick: bool) -> None:
     total = rows[-1]
     outcome = (
         f"Of {total['runs']} runs {total['kept_earlier']} kept a checkpoint before the last; on "
-        f"test data {total['nearer']} of these were nearer than the last one, "
-        f"{total['farther']} farther. Distance of the last over that of the kept, in the middle: "
-        f"{total['ratio']:.3g}, at most {total['ratio_max']:.3g}."
+        f"test data {total['nearer']} of these were nearer than the last one by the metric that "
+        f"chose, {total['nearer_by_another']} by another one."
     )
+    if total["ratio"] is not None:
+        outcome += (
+            f" The last was {total['ratio']:.3g} times as far as the kept one in the middle, "
+            f"{total['ratio_min']:.3g} to {total['ratio_max']:.3g} times in all."
+        )
     result = {"rows": rows, "outcome": outcome, "picture": picture(parts, quick)}
     common.save_result("best", result, quick, SUMMARY)
     print(common.table(rows, "best against last"))
@@ -146,17 +150,24 @@ def summarize(quick: bool) -> None:
 def row_of(name: str, runs: list[Row]) -> Row:
     """Counts and ratios over runs."""
     earlier = [run for run in runs if run["best_step"] < run["last_step"]]
-    ratios = [run["ratio"] for run in runs if run["ratio"]] or [float("nan")]
+    ratios = [run["ratio"] for run in earlier if run["ratio"]]
     return {
         "part": name,
         "runs": len(runs),
         "kept_earlier": len(earlier),
         "nearer": sum(run["kid_best"] < run["kid_last"] for run in earlier),
         "farther": sum(run["kid_best"] > run["kid_last"] for run in earlier),
-        "ratio": float(np.median(ratios)),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
+        "nearer_by_another": sum(another(run, "best") < another(run, "last") for run in earlier),
+        "ratio": float(np.median(ratios)) if ratios else None,
+        "ratio_min": min(ratios, default=None),
+        "ratio_max": max(ratios, default=None),
     }
+
+
+def another(run: Row, which: str) -> float:
+    """The distance that did not choose."""
+    distance: float = run.get(f"fid_{which}") or run[f"wasserstein_{which}"]
+    return distance
 
 
 def picture(parts: dict[str, Row], quick: bool) -> str:

@@ -102,18 +102,18 @@ def row(
             estimate = METRICS[metric].function(comparison)
             store.append((estimate.value, estimate.error))
     kid, fid = np.array(kids), np.array(fids)
-    expected = fid[:, 0].mean()
+    expected = float(fid[:, 0].mean())
     return {
         "distribution": name,
         "real": of_real,
         "generated": of_fake,
         "kid_true": truth,
-        "kid_mean": kid[:, 0].mean(),
-        "kid_std": kid[:, 0].std(ddof=1),
+        "kid_mean": float(kid[:, 0].mean()),
+        "kid_std": float(kid[:, 0].std(ddof=1)),
         "kid_error": float(np.sqrt((kid[:, 1] ** 2).mean())),
         "kid_coverage": covered(kid, truth),
         "fid_expected": expected,
-        "fid_std": fid[:, 0].std(ddof=1),
+        "fid_std": float(fid[:, 0].std(ddof=1)),
         "fid_error": float(np.sqrt((fid[:, 1] ** 2).mean())),
         "fid_coverage": covered(fid, expected),
     }

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers import samples_of, toy
-from sparring.data import Dataset, open_data
+from sparring.data import Dataset, open_data, to_network
 from sparring.errors import InputError
 from sparring.metrics import METRICS, Comparison, Scorer
 from sparring.metrics.classifier import accuracy, shipped_classifier
@@ -137,3 +137,24 @@ def test_errors_are_left_until_they_are_asked_for(
     assert found["fid"].value >= 0
     with pytest.raises(AssertionError, match="computed"):
         scorer.score(digits.split("select"), ["kid"])
+
+
+def test_a_second_scoring_is_as_good_as_the_first(digits: Dataset) -> None:
+    """What a scorer keeps is of the real side alone, and is not worked out again."""
+    names = ["fid", "kid", "is", "precision", "recall", "density", "coverage"]
+    first, second = digits.split("select").split([300, 200])
+    scorer = Scorer(digits, "test")
+    scorer.estimates(first, names)
+    kept = dict(scorer._kept)
+    found = scorer.estimates(second, names)
+    assert all(scorer._kept[name] is kept[name] for name in scorer._kept)
+    fresh = Scorer(digits, "test").estimates(second, names)
+    assert {name: e.value for name, e in found.items()} == {n: e.value for n, e in fresh.items()}
+
+
+def test_classes_come_from_the_features_of_the_same_pass(digits: Dataset) -> None:
+    extractor = find_extractor("classifier", digits.shape)
+    images = digits.split("test")[:50]
+    with torch.inference_mode():
+        wanted = shipped_classifier()(to_network(images, torch.device("cpu"))).double()
+    assert torch.allclose(extractor.logits(extractor(images)), wanted, atol=1e-5)

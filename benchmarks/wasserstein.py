@@ -21,7 +21,7 @@ import sparring
 from benchmarks import common
 from benchmarks.claims import drawing
 from benchmarks.claims.drawing import look
-from benchmarks.toys import FIRST_SEED, described
+from benchmarks.toys import described
 from sparring.api import Run
 from sparring.data import open_data, to_network
 from sparring.networks import build_discriminator, build_generator

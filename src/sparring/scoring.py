@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from sparring.data import Dataset, open_data, read_labelled, read_samples
 from sparring.errors import InputError
 from sparring.games import generate
+from sparring.lookup import find
 from sparring.metrics import METRICS, Curve, Made, Record, Scorer, need_labels, source
 from sparring.model import read_model
 from sparring.recipe import MOST_SAMPLES, Data, Recipe
@@ -185,7 +186,8 @@ def differences(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 def better(metric: str, value: float, other: float) -> bool:
     """Whether `value` is the better one of two."""
-    return value > other if METRICS[metric].higher_is_better else value < other
+    higher = find(METRICS, metric, "metrics").higher_is_better
+    return value > other if higher else value < other
 
 
 def _quantile(a: Entry, b: Entry, error_a: float, error_b: float) -> float:

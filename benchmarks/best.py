@@ -177,8 +177,8 @@ def picture(parts: dict[str, Row], quick: bool) -> str:
         "distance to test data, that of the last checkpoint over that of the kept one",
         ("A dot a run",),
         right=0.97,
+        left=0.2,
     )
-    figure.subplots_adjust(left=0.19)
     for place, (name, part) in enumerate(parts.items()):
         color = look.ORANGE if "-no-" in name else look.BLUE
         ratios = [run["ratio"] for run in part["runs"] if run["ratio"]]

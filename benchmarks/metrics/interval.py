@@ -161,8 +161,8 @@ def picture(rows: list[Row], quick: bool) -> str:
         f"{TRIALS} trials each; grey: 95 ± 3%; FID's truth is its own mean at these numbers",
         ("KID blue, FID orange",),
         right=0.97,
+        left=0.28,
     )
-    figure.subplots_adjust(left=0.28)
     axes.axvspan(WANTED - TOLERANCE, WANTED + TOLERANCE, color=look.MUTED, alpha=0.15, linewidth=0)
     for place, row in enumerate(rows):
         axes.plot([row["kid_coverage"]], [place], "o", color=look.BLUE, markersize=9)

@@ -218,8 +218,8 @@ def picture(
         "weak to strong",
         ("",),
         right=0.98,
+        left=0.12,
     )
-    figure.subplots_adjust(left=0.12, bottom=0.03, top=0.76)
     rows = np.array([[s for kind in faults for s in found[kind]] for found in shifts.values()])
     # Within chance is pale; ten and a thousand deviations can still be told apart.
     shades = np.sign(rows) * np.log10(1 + np.abs(rows) / SEEN * 2)

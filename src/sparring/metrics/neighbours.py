@@ -13,7 +13,7 @@ from sparring.metrics.record import Comparison, Estimate, once
 
 PR_NEIGHBOURS = 3  # Kynkäänniemi et al., 2019, as torch-fidelity has it
 DC_NEIGHBOURS = 5  # Naeem et al., 2020, as its authors' prdc has it
-ROWS = 2000  # of distances at a time
+ROWS = 200  # of distances at a time: a part is small enough for memory to be used again
 
 
 def precision(comparison: Comparison) -> Estimate:

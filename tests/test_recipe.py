@@ -20,9 +20,12 @@ SHIPPED = [
     "gaussian",
     "gaussian-moments",
     "grid",
+    "lsgan",
     "mlp-mnist",
     "patterns",
     "ring",
+    "wgan",
+    "wgan-gp",
 ]
 
 

@@ -30,6 +30,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "gp": {"penalties": [{"name": "gp", "weight": 10.0}]},
     "lp": {"penalties": [{"name": "lp", "weight": 10.0}]},
     "dragan": {"penalties": [{"name": "dragan", "weight": 10.0}]},
+    "gp, 5 moves of D": {
+        "penalties": [{"name": "gp", "weight": 10.0}],
+        "repeats.discriminator": 5,
+    },
+    "5 moves of D": {"repeats.discriminator": 5},
     "r1": {"penalties": [{"name": "r1", "weight": 0.1}]},
     "r1 every 16": {"penalties": [{"name": "r1", "weight": 0.1, "every": 16}]},
     "spectral norm": {"discriminator.spectral_norm": True},
@@ -38,7 +43,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 SIZES: dict[str, dict[str, Any]] = {
     "digits": {},
-    "wide": {"generator.width": 64, "discriminator.width": 64, "batch_size": 16},
+    "wide": {"generator.width": 64, "discriminator.width": 64, "batch_size": 8},
 }
 
 Row = dict[str, Any]
@@ -92,7 +97,8 @@ def some_steps(state: State, steps: int) -> tuple[float, float]:
     for _ in range(steps):
         for place, phase in enumerate(state.game.phases):
             started = time.process_time()
-            make_move(state, phase, 0, state.step * state.recipe.batch_size)
+            for repeat in range(phase.repeats):
+                make_move(state, phase, repeat, state.step * state.recipe.batch_size)
             spent[place] += time.process_time() - started
         state.step += 1
     state.statistics.clear()
@@ -118,8 +124,8 @@ def row(what: str, times: list[tuple[float, float]], base: list[tuple[float, flo
 def outcome(name: str, rows: list[Row]) -> str:
     said = {row["what"]: row for row in rows}
     words = [
-        f"{what} {said[what]['step']:.2f} times ({said[what]['d_move']:.2f} times D's move)"
-        for what in ("gp", "r1", "r1 every 16", "spectral norm")
+        f"{what} {said[what]['step']:.2f} times (D alone {said[what]['d_move']:.2f})"
+        for what in ("gp", "gp, 5 moves of D", "r1", "r1 every 16", "spectral norm")
     ]
     return f"A step on {name} networks against one without: {', '.join(words)}."
 

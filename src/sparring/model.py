@@ -55,7 +55,9 @@ class Model:
         self.generator = generator
         self.config = config
         self.latent = Latent.model_validate(config["latent"])
+        self.name = str(config.get("recipe", "generator"))
         self.shape = tuple(config["shape"])
+        self.classes = tuple(config.get("classes", ()))  # of one that is called with labels too
         self.is_images: bool = config["images"]
 
 

@@ -87,7 +87,7 @@ class DCGANGenerator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         # Viewed with the channels last, the linear layer's output needs no copy to be so in memory.
-        start = self.first(z).view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2)
+        start = self.first(z).unflatten(1, (self.base, self.base, -1)).permute(0, 3, 1, 2)
         images = self.layers(start)
         excess = images.shape[-1] - self.size
         if excess:

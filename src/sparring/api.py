@@ -14,6 +14,7 @@ from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
 from sparring.export import export_onnx
 from sparring.games import GAMES, generate, latents_of, walk
+from sparring.hub import PREFIX, fetch, upload
 from sparring.lookup import find
 from sparring.metrics import Scorer, check_metrics
 from sparring.model import Model, is_model, read_model
@@ -145,7 +146,10 @@ def train(
 
 
 def load(path: str | Path, generator: Callable[..., nn.Module] | None = None) -> nn.Module:
-    """The generator of a run or a model folder: eval mode, averaged weights of the best step."""
+    """The generator of a run or a model folder: eval mode, averaged weights of the best step.
+
+    `hf:USER/NAME` is a model folder on the Hugging Face hub (extra `hub`).
+    """
     return _model(path, generator).generator
 
 
@@ -253,6 +257,15 @@ def export(
     return export_onnx(model, Path(file), uint8, truncation, quantize, scorer, many)
 
 
+def push(path: str | Path, name: str, private: bool = False) -> str:
+    """Put the model of a run or a model folder on the Hugging Face hub as USER/NAME.
+
+    Needs the extra `hub` and a token that may write (HF_TOKEN); returns the address.
+    """
+    folder = RunFolder(path)
+    return upload(folder.model if folder.exists else folder.path, name, private)
+
+
 def pack(
     data: str,
     file: str | Path,
@@ -275,6 +288,8 @@ def pack(
 
 
 def _model(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
+    if str(path).startswith(PREFIX):
+        return read_model(fetch(str(path).removeprefix(PREFIX), runs_code=make is not None), make)
     folder = RunFolder(path)
     if not folder.exists and not is_model(folder.path):
         raise InputError(

@@ -112,9 +112,7 @@ def version_of(model: Model, quantize: str | None = None) -> str:
     return digest.hexdigest()
 
 
-def _check(
-    model: Model, path: Path, uint8: bool, truncation: bool, quantize: str | None
-) -> None:
+def _check(model: Model, path: Path, uint8: bool, truncation: bool, quantize: str | None) -> None:
     if path.suffix != ".onnx":
         raise InputError(f"`{path}` does not end in .onnx", "an exported generator does")
     if uint8 and not model.is_images:

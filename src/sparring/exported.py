@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,8 +25,6 @@ FARTHEST = 2.0  # no image in [-1, 1] has such values: they are on another scale
 
 def need(module: str) -> Any:
     """A module of the extra `export`; InputError where it is not installed."""
-    import importlib
-
     try:
         return importlib.import_module(module)
     except ImportError:

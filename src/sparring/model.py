@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from sparring.data import Dataset
+from sparring.card import model_card
+from sparring.data import Dataset, data_names
 from sparring.errors import InputError
 from sparring.networks import build_generator
 from sparring.recipe import Latent, Network, Recipe
@@ -29,8 +30,11 @@ def write_model(
     dataset: Dataset,
     step: int,
     metrics: dict[str, dict[str, Any]],
+    verdict: str,
+    findings: Sequence[dict[str, Any]],
 ) -> None:
     """Write config.json, model.safetensors and the card of an averaged generator."""
+    data = recipe.data
     config = {
         "format": 1,
         "sparring": __version__,
@@ -39,13 +43,20 @@ def write_model(
         "latent": recipe.latent.model_dump(mode="json"),
         "shape": list(dataset.shape),
         "images": dataset.is_images,
-        "data": {"name": dataset.name, "licence": dataset.licence},
+        "data": {
+            "name": dataset.name,
+            "licence": dataset.licence,
+            "fingerprint": dataset.fingerprint,
+            # Where it can be had again; a path would say nothing on another machine.
+            "source": data.model_dump(mode="json") if data.name in data_names() else None,
+        },
         "step": step,
         "metrics": metrics,
     }
     write_bytes(folder / WEIGHTS, save({key: t.contiguous() for key, t in tensors.items()}))
     write_json(folder / CONFIG, config)
-    write_text(folder / CARD, model_card(recipe, dataset, step, metrics))
+    card = model_card(recipe, dataset, step, metrics, verdict, findings)
+    write_text(folder / CARD, card)
 
 
 class Model:
@@ -95,41 +106,3 @@ def read_model(folder: Path, make: Callable[..., nn.Module] | None = None) -> Mo
         ) from None
     generator.eval().requires_grad_(False)
     return Model(generator.to(memory_format=torch.channels_last), config)
-
-
-def model_card(
-    recipe: Recipe, dataset: Dataset, step: int, metrics: dict[str, dict[str, Any]]
-) -> str:
-    """The card: what it makes, from what, how good, what for."""
-    rows = "\n".join(
-        f"| {name} | {record['value']:.5g} | {record['features']} ({record['layer']}) | "
-        f"{record['samples_fake']} generated against {record['samples_real']} of split "
-        f"{record['split']} | {'; '.join(record['flags']) or '–'} |"
-        for name, record in metrics.items()
-    )
-    kind = "images in [-1, 1]" if dataset.is_images else "vectors"
-    return f"""---
-library_name: sparring
-tags: [gan, {recipe.name}]
----
-# {recipe.title or recipe.name}
-
-A generator of {dataset.description}, trained with Sparring {__version__}.
-
-- **Data**: {dataset.name}: {dataset.description}. Licence: {dataset.licence or "not known"}.
-- **Recipe**: `{recipe.name}` (source: {recipe.source or "not given"}), seed {recipe.seed},
-  averaged weights after {step:,} of {recipe.steps:,} steps of {recipe.batch_size} samples.
-- **Input**: latents [N, {recipe.latent.size}], {recipe.latent.prior}.
-  **Output**: {kind}, shape {list(dataset.shape)}.
-- **Intended use**: learning and experiments; it can reproduce what its training data holds.
-
-| metric | value | features | samples | remarks |
-| --- | --- | --- | --- | --- |
-{rows}
-
-```python
-import sparring, torch
-generator = sparring.load("this folder")
-samples = generator(torch.randn(16, {recipe.latent.size}))
-```
-"""

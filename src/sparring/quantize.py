@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from sparring.errors import InputError
-from sparring.exported import LABELS, TRUNCATION, Z, OnnxGenerator, need
+from sparring.exported import LABELS, TRUNCATION, OnnxGenerator, Z, need
 from sparring.games import CHUNK, latents_of
 from sparring.metrics import Scorer
 from sparring.model import Model
@@ -97,7 +97,7 @@ def _int8(graph: Any, model: Model, plain: OnnxGenerator) -> Any:
     tool = need("onnxruntime.quantization")
     prepare = need("onnxruntime.quantization.shape_inference").quant_pre_process
 
-    class Latents(tool.CalibrationDataReader):  # type: ignore[misc,name-defined]
+    class Latents(tool.CalibrationDataReader):  # type: ignore[name-defined]
         def __init__(self) -> None:
             self.batches = _calibration(model, plain)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sparring.data import Dataset, open_data, read_samples
 from sparring.errors import InputError
+from sparring.exported import OnnxGenerator
 from sparring.games import generate, latents_of
 from sparring.metrics import METRICS, Record, Scorer
 from sparring.model import read_model
@@ -63,12 +64,19 @@ def score(
     make: Callable[..., nn.Module] | None = None,
     split: str | None = None,
 ) -> tuple[dict[str, Record], Tensor]:
-    """The records of one run, npz or folder of images, and the samples that were scored.
+    """The records of one run, ONNX generator, npz or folder of images, and what was scored.
 
-    A run is compared with the test split, the others with all of `data`, unless `split` says.
+    A run is compared with the test split, the others with all of `data`, unless `split` says; so
+    is an ONNX generator that knows its data, where no `data` is named.
     """
     _check_asked(metrics, samples)
-    if _is_samples(what):
+    if _is_onnx(what):
+        exported = OnnxGenerator(what, str(what))
+        split = split or ("test" if data is None else "all")
+        data = _trained_on(exported) if data is None else data
+        fake = exported.sample(range(seed, seed + samples))
+        dataset, features = _open_like(data, fake), features or "auto"
+    elif _is_samples(what):
         if data is None:
             told = "holds no run, and samples" if what.is_dir() else "holds samples, which"
             raise InputError(
@@ -94,22 +102,27 @@ def compare(
 ) -> list[Entry]:
     """Every entry scored in the same way; a folder of runs (train --seeds) is one entry.
 
-    Where a run is among them, its data, its test split and its features serve for all.
+    Where a run is among them, its data, its test split and its features serve for all; where no
+    data is named, so do those of an ONNX generator that knows them.
     """
     if len(whats) < 2:
         raise InputError("one thing alone cannot be compared", "name two or more")
     parts = {what: _runs_in(what) or [what] for what in whats}
-    runs = [part for found in parts.values() for part in found if not _is_samples(part)]
-    named: str | Data | None = data
+    flat = [part for found in parts.values() for part in found]
+    runs = [part for part in flat if not _is_samples(part) and not _is_onnx(part)]
+    files = [part for part in flat if _is_onnx(part)]
+    named: str | Data | Dataset | None = data
+    split = "all"
     if runs:
         recipe = load_recipe(open_run(runs[0]).recipe)
-        named = data or recipe.data
+        named, split = data or recipe.data, "test"
         features = features or recipe.evaluation.features
+    elif files and data is None:
+        named, split = _trained_on(OnnxGenerator(files[0], str(files[0]))), "test"
     entries = []
     for what, found in parts.items():
         entry = Entry(str(what))
         for part in found:
-            split = "test" if runs else "all"
             records, fake = score(part, named, metrics, samples, features, seed, split=split)
             entry.records.append(records)
             entry.samples = fake[:SHOWN] if entry.samples is None else entry.samples
@@ -187,6 +200,26 @@ def _drawn(
     model = read_model(open_run(run).model, make)
     z = latents_of(model.latent, range(seed, seed + count))
     return generate(model.generator, z, model.is_images)
+
+
+def _is_onnx(what: Path) -> bool:
+    return what.suffix == ".onnx"
+
+
+def _trained_on(exported: OnnxGenerator) -> Dataset:
+    """The data set, known by name, that an ONNX generator says that it was trained on."""
+    source = exported.data.get("source")
+    if not source:
+        raise InputError(
+            f"`{exported.name}` must be compared with something", "name it with --data"
+        )
+    dataset = open_data(Data.model_validate(source))
+    if dataset.fingerprint != exported.data.get("fingerprint"):
+        raise InputError(
+            f"data `{dataset.name}` is not what `{exported.name}` was trained on",
+            "name the right one with --data",
+        )
+    return dataset
 
 
 def _is_samples(what: Path) -> bool:

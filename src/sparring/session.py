@@ -130,8 +130,10 @@ class Session:
         finally:
             average.load_state_dict(kept)
         score = best.meta["score"]
-        write_model(self.folder.model, shipped, recipe, self.dataset, score["step"], metrics)
-        write_json(self.folder.metrics, {"step": score["step"], "metrics": metrics})
+        found = [finding.json() for finding in self.referee.findings]
+        step, verdict = score["step"], self.referee.verdict
+        write_model(self.folder.model, shipped, recipe, self.dataset, step, metrics, verdict, found)
+        write_json(self.folder.metrics, {"step": step, "metrics": metrics})
         summary = self._summary(score, metrics)
         write_json(self.folder.summary, summary)
         self._write_findings()

@@ -12,13 +12,13 @@ from sparring import scoring
 from sparring.comparison import write_comparison
 from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
-from sparring.export import export_onnx
 from sparring.games import GAMES, generate, latents_of, walk
 from sparring.hub import PREFIX, fetch, upload
 from sparring.lookup import find
 from sparring.metrics import Scorer, check_metrics
 from sparring.model import Model, is_model, read_model
 from sparring.objectives import Loss, Term
+from sparring.onnx_export import export_onnx
 from sparring.recipe import Data, Recipe
 from sparring.recipes import load_recipe
 from sparring.referee import preflight

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 from sparring.errors import InputError
-from sparring.exported import LABELS, TRUNCATION, OnnxGenerator, Z, need
 from sparring.games import CHUNK, latents_of
 from sparring.metrics import Scorer
 from sparring.model import Model
+from sparring.onnx_generator import LABELS, TRUNCATION, OnnxGenerator, Z, need
 
 KINDS = ("int8", "fp16")
 COSTS = ("fid", "kid")
@@ -63,15 +63,15 @@ def cost(
 
     `speed` is the median, over interleaved pairs at batch 64, of the time before by that after.
     """
-    scores = [scorer.score(part.sample(range(samples)), COSTS) for part in (plain, changed)]
-    first = scores[0][COSTS[0]]
+    before, after = (
+        scorer.estimates(each.sample(range(samples)), COSTS) for each in (plain, changed)
+    )
     return {
         "distance": {
-            name: {"before": scores[0][name].value, "after": scores[1][name].value}
-            for name in COSTS
+            name: {"before": before[name].value, "after": after[name].value} for name in COSTS
         },
-        "features": first.features,
-        "split": first.split,
+        "features": scorer.extractor.name,
+        "split": scorer.split,
         "samples": samples,
         "speed": _ratio(plain, changed),
         "threads": torch.get_num_threads(),

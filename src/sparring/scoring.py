@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from sparring.data import Dataset, open_data, read_samples
 from sparring.errors import InputError
-from sparring.exported import OnnxGenerator
 from sparring.games import generate, latents_of
 from sparring.metrics import METRICS, Record, Scorer
 from sparring.model import read_model
+from sparring.onnx_generator import OnnxGenerator
 from sparring.recipe import MOST_SAMPLES, Data, Recipe
 from sparring.recipes import load_recipe
 from sparring.run import RunFolder, open_run

@@ -11,13 +11,16 @@ from torch import Tensor, nn
 
 import sparring
 from helpers import QUICK, Command
+from sparring.data import Dataset
+from sparring.data.dataset import split_by_draw
 from sparring.errors import InputError
-from sparring.export import export_onnx, version_of
 from sparring.games import latents_of
 from sparring.model import Model
 from sparring.networks.dcgan import DCGANGenerator
 from sparring.networks.layers import seeded
 from sparring.networks.mlp import MLPGenerator
+from sparring.onnx_export import export_onnx, version_of
+from sparring.quantize import told
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
 pytest.importorskip("onnxscript", reason="needs the extra export")
@@ -135,8 +138,8 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     assert (z.name, samples.name) == ("z", "samples")
     assert dims == [["batch", SIZE], ["batch", 3, 6, 6]]
     assert samples.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
-    told = {entry.key: json.loads(entry.value) for entry in file.metadata_props}
-    assert told == {
+    found = {entry.key: json.loads(entry.value) for entry in file.metadata_props}
+    assert found == {
         "sparring": sparring.__version__,
         "name": "mine",
         "version": version_of(model),
@@ -268,12 +271,26 @@ def test_a_lower_precision_tells_its_cost(
 
 
 def test_export_from_python_and_in_words(tmp_path: Path, command: Command) -> None:
-    words = QUICK | {"generator.width": [8], "discriminator.width": [8]}
-    run = sparring.train("ring", out=tmp_path / "run", overrides=words, generator=MLPGenerator)
-    answer = run.export(tmp_path / "x.onnx", quantize="fp16")
+    """Data and a generator that only the run of this process knows."""
+    words = QUICK | {"discriminator.width": [8]}
+    draw = torch.Generator().manual_seed(0)
+    data = Dataset("mine", torch.randn(300, 2, generator=draw), split_by_draw(300))
+    own = lambda latent_size, shape: MLPGenerator(latent_size, shape, [8])  # noqa: E731
+    out, file = tmp_path / "run", tmp_path / "x.onnx"
+    run = sparring.train("ring", data, out, words, generator=own)
+    answer = run.export(file, quantize="fp16")
     assert answer["quantization"]["features"] == "samples"
-    told = command("export", str(run.path), str(tmp_path / "y.onnx"), "--quantize", "fp16")
-    assert told.code == 0, told.stderr
-    assert "y.onnx: within " in told.stdout
-    assert "times the speed of fp32" in told.stdout
-    assert "samples, split test)" in told.stdout
+    again = command("export", str(out), str(file), "--quantize", "fp16")
+    assert again.code == 2  # a shell knows neither
+    lines = told(answer["quantization"])
+    assert "times the speed of fp32" in lines[0]
+    assert lines[1].startswith("    fid ")
+    assert lines[1].endswith("(120 samples, split test)")
+
+
+def test_what_is_printed(images: Path, tmp_path: Path, command: Command) -> None:
+    path = tmp_path / "x.onnx"
+    answer = command("export", str(images / "model"), str(path), "--truncation")
+    assert answer.code == 0, answer.stderr
+    assert answer.stdout.startswith(f"{path}: within ")
+    assert answer.stdout.endswith(" of PyTorch at batches of 1, 2, 7, 64\n")

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from sparring.data import to_samples
 from sparring.errors import InputError, said_by
-from sparring.exported import LABELS, SAMPLES, TRUNCATION, OnnxGenerator, Z, need
 from sparring.games import latents_of
 from sparring.metrics import Scorer
 from sparring.model import Model
+from sparring.onnx_generator import LABELS, SAMPLES, TRUNCATION, OnnxGenerator, Z, need
 from sparring.quantize import KINDS, cost, quantized
 from sparring.run import write_bytes
 from sparring.version import __version__

@@ -97,6 +97,12 @@ class OnnxGenerator:
                 f"{first_line(error)}",
                 "export it again, with a batch of any size",
             ) from None
+        if len(found) != len(z):
+            raise InputError(
+                f"`{self.name}` makes {len(found)} samples of {len(z)} latents of "
+                f"{self.latent.size}",
+                "export it again, with a batch of any size",
+            )
         return torch.from_numpy(found)
 
     def sample(self, seeds: Sequence[int]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +20,7 @@ def fetch(name: str, runs_code: bool = False) -> Path:
 
     Unless `runs_code`, InputError for one whose generator is code of its author's own.
     """
-    hub = _library()
+    hub = _client()
     with _told(f"{PREFIX}{name}"):
         config = Path(hub.hf_hub_download(name, CONFIG))
         hub.hf_hub_download(name, WEIGHTS, revision=config.parent.name)  # those that belong to it
@@ -37,7 +38,7 @@ def fetch(name: str, runs_code: bool = False) -> Path:
 
 def upload(folder: Path, name: str, private: bool = False) -> str:
     """Put a model folder on the hub as USER/NAME, made if need be; returns its address."""
-    hub = _library()
+    hub = _client()
     files = [CONFIG, WEIGHTS, CARD]
     if missing := [file for file in files if not (folder / file).is_file()]:
         raise InputError(
@@ -55,12 +56,12 @@ def upload(folder: Path, name: str, private: bool = False) -> str:
     return str(made)
 
 
-def _library() -> Any:
+def _client() -> Any:
     try:
-        import huggingface_hub
+        from huggingface_hub import HfApi
     except ImportError:
         raise InputError("the hub needs huggingface_hub", "pip install 'sparring[hub]'") from None
-    return huggingface_hub
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="sparring")
 
 
 @contextmanager

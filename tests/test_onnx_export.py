@@ -294,3 +294,7 @@ def test_what_is_printed(images: Path, tmp_path: Path, command: Command) -> None
     assert answer.code == 0, answer.stderr
     assert answer.stdout.startswith(f"{path}: within ")
     assert answer.stdout.endswith(" of PyTorch at batches of 1, 2, 7, 64\n")
+    words = ["export", str(images / "model"), str(path), "--quantize", "int8", "--json"]
+    error = command(*words).value["error"]
+    assert "holds no run, whose test split would show" in error["message"]
+    assert error["hint"] == "name the run, or leave --quantize out"

@@ -252,9 +252,13 @@ def export(
             "name the run, or leave --quantize out",
         )
     recipe = load_recipe(open_run(path).recipe)
-    scorer = Scorer(data or open_data(recipe.data), "test", recipe.evaluation.features)
-    many = recipe.evaluation.final_samples
-    return export_onnx(model, Path(file), uint8, truncation, quantize, scorer, many)
+    config = recipe.evaluation
+
+    def scorer() -> Scorer:
+        return Scorer(data or open_data(recipe.data), "test", config.features)
+
+    how = (uint8, truncation, quantize, scorer, config.final_samples)
+    return export_onnx(model, Path(file), *how)
 
 
 def push(path: str | Path, name: str, private: bool = False) -> str:

@@ -8,7 +8,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def export_onnx(
     uint8: bool = False,
     truncation: bool = False,
     quantize: str | None = None,
-    scorer: Scorer | None = None,
+    scorer: Callable[[], Scorer] | None = None,
     samples: int = 2000,
 ) -> dict[str, Any]:
     """Write a generator as ONNX; returns what `sparring export --json` prints.
@@ -45,8 +45,8 @@ def export_onnx(
     The input is `z` [N, latent size], and `labels` [N] where the generator knows classes; the
     output `samples` is float32 in [-1, 1] for images, or uint8 [N, C, H, W] with `uint8`. With
     `truncation` there is an input of that name [N]: 1 leaves z as it is, 0 is its mean, and between
-    them z is scaled. `quantize` is `int8` or `fp16`; what it costs is measured with `scorer` on so
-    many samples.
+    them z is scaled. `quantize` is `int8` or `fp16`; what it costs is measured with what `scorer`
+    makes, on so many samples.
     Raises InputError, and writes nothing, where the file would not do what PyTorch does.
     """
     _check(model, path, uint8, truncation, quantize)
@@ -65,7 +65,7 @@ def export_onnx(
         _tidy(graph, known)
         shown = OnnxGenerator(graph.SerializeToString(), path.name)
         error = _largest_error(model, shown, truncation, bounded=False)
-        measured = {"kind": quantize, **how, **cost(plain, shown, scorer, samples)}
+        measured = {"kind": quantize, **how, **cost(plain, shown, scorer(), samples)}
     if uint8:
         _put_out_bytes(graph)
     _tidy(graph, describe(model, uint8, truncation, measured))

@@ -235,9 +235,7 @@ def test_a_uniform_prior_is_not_truncated(tmp_path: Path) -> None:
     model = a_model(make, shape, prior="uniform")
     with pytest.raises(InputError, match="uniform prior cannot be truncated"):
         export_onnx(model, tmp_path / "x.onnx", truncation=True)
-    export_onnx(model, tmp_path / "x.onnx")
-    (told,) = [e.value for e in onnx.load(tmp_path / "x.onnx").metadata_props if e.key == "prior"]
-    assert json.loads(told) == "uniform"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("kind", ["int8", "fp16"])

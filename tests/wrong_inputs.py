@@ -514,7 +514,6 @@ COMMANDS = {
     "unknown features": Wrong("evaluate @run --features vgg", "no features `vgg`", "auto"),
     "an export of nothing": Wrong("export nowhere x.onnx", "`nowhere` holds neither", "`runs/`"),
     "an export as something else": Wrong("export @run x.pt", "does not end in .onnx", "generator"),
-    "an export into a file": Wrong("export @ring file/x.onnx", "cannot be written", "", A_FILE),
     "numbers as bytes": Wrong("export @ring x.onnx --uint8", "vectors, not images", "--uint8"),
     "an unknown precision": Wrong("export @ring x.onnx --quantize int4", "int4", "int8, fp16"),
     "an unknown hub's name": Wrong("sample hf:a/b/c --out x.png", "no name of a model", "hf:USER"),

@@ -523,6 +523,16 @@ COMMANDS = {
     "features of labels that are not there": Wrong(
         "evaluate @ring --features trained", "holds vectors", "features=samples"
     ),
+    "an export of nothing": Wrong("export nowhere x.onnx", "`nowhere` holds neither", "`runs/`"),
+    "an export as something else": Wrong("export @run x.pt", "does not end in .onnx", "generator"),
+    "numbers as bytes": Wrong("export @ring x.onnx --uint8", "vectors, not images", "--uint8"),
+    "an unknown precision": Wrong("export @ring x.onnx --quantize int4", "int4", "int8, fp16"),
+    "an unknown hub's name": Wrong("sample hf:a/b/c --out x.png", "no name of a model", "hf:USER"),
+    "scores of no ONNX file": Wrong("evaluate x.onnx", "`x.onnx` does not exist", "path"),
+    "a comparison with no ONNX file": Wrong("compare @run x.onnx", "`x.onnx` does not", "path"),
+    "scores of a broken ONNX file": Wrong(
+        "evaluate x.onnx --data ring", "`x.onnx` cannot be read as ONNX", "", {"x.onnx": b"none"}
+    ),
     "a report of nothing": Wrong("report nowhere", "`nowhere` holds no run", "`runs/`"),
     "a report of a file": Wrong("report file", "`file` holds no run", "`runs/`", A_FILE),
 }

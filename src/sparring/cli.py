@@ -183,7 +183,7 @@ def sample(
 
 @app.command()
 def evaluate(
-    what: Annotated[Path, typer.Argument(help="A run, an npz or a folder of samples.")],
+    what: Annotated[Path, typer.Argument(help="A run, an ONNX generator, an npz or a folder.")],
     data: Annotated[str | None, typer.Option(help="Data to compare with.")] = None,
     metrics: Annotated[str, typer.Option(help="Names, comma-separated.")] = "fid,kid",
     samples: Annotated[int, typer.Option(min=2)] = 2000,
@@ -213,7 +213,7 @@ def evaluate(
 @app.command()
 def compare(
     whats: Annotated[
-        list[Path], typer.Argument(metavar="WHAT WHAT...", help="Runs, npz, folders.")
+        list[Path], typer.Argument(metavar="WHAT WHAT...", help="Runs, .onnx, npz, folders.")
     ],
     data: Annotated[str | None, typer.Option(help="Data to compare with.")] = None,
     metrics: Annotated[str, typer.Option(help="Names, comma-separated.")] = "fid,kid",
@@ -231,6 +231,33 @@ def compare(
     how: dict[str, Any] = {"samples": samples, "features": features, "weights": weights}
     answer = api.compare(*whats, data=data, metrics=names, html=html, **how)
     _answer(answer, as_json, lambda: print(told(answer)))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run or a model folder.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.onnx")],
+    uint8: Annotated[bool, typer.Option("--uint8", help="Images in bytes.")] = False,
+    truncation: Annotated[
+        bool, typer.Option("--truncation", help="An input that latents are multiplied by.")
+    ] = False,
+    quantize: Annotated[str | None, typer.Option(help="int8 or fp16; its cost is told.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the generator as ONNX, checked against PyTorch."""
+    from sparring import api
+    from sparring.quantize import told
+
+    answer = api.export(run, file, uint8=uint8, truncation=truncation, quantize=quantize)
+
+    def tell() -> None:
+        batches = ", ".join(map(str, answer["batches_checked"]))
+        error = answer["max_abs_error"]
+        print(f"{answer['path']}: within {error:.2g} of PyTorch at batches of {batches}")
+        for line in told(answer.get("quantization")):
+            print(line)
+
+    _answer(answer, as_json, tell)
 
 
 @app.command()

@@ -19,6 +19,7 @@ from sparring.games import generate
 from sparring.lookup import find
 from sparring.metrics import METRICS, Curve, Made, Record, Scorer, need_labels, source
 from sparring.model import read_model
+from sparring.onnx_generator import OnnxGenerator
 from sparring.recipe import MOST_SAMPLES, Data, Recipe
 from sparring.recipes import load_recipe
 from sparring.run import RunFolder, open_run
@@ -67,9 +68,10 @@ def score(
     split: str | None = None,
     weights: str | Path | None = None,
 ) -> tuple[dict[str, Record], Tensor]:
-    """The records of one run, npz or folder of images, and the samples that were scored.
+    """The records of one run, ONNX generator, npz or folder of images, and what was scored.
 
-    A run is compared with the test split, the others with all of `data`, unless `split` says.
+    A run is compared with the test split, the others with all of `data`, unless `split` says; so
+    is an ONNX generator that knows its data, where no `data` is named.
     """
     scorer, made = prepare(what, data, metrics, samples, features, seed, make, split, weights)
     return scorer.score(made, metrics, seed), made.samples
@@ -88,7 +90,14 @@ def prepare(
 ) -> tuple[Scorer, Made]:
     """What `score` scores with, and what it scores."""
     _check_asked(metrics, samples)
-    if _is_samples(what):
+    if _is_onnx(what):
+        exported = OnnxGenerator(what, str(what))
+        split = split or ("test" if data is None else "all")
+        data = _trained_on(exported) if data is None else data
+        seeds = range(seed, seed + samples)
+        made = Made(exported.sample(seeds), exported.prior.of(seeds).labels)
+        dataset, features = _open_like(data, made.samples), features or "auto"
+    elif _is_samples(what):
         if data is None:
             told = "holds no run, and samples" if what.is_dir() else "holds samples, which"
             raise InputError(
@@ -117,23 +126,28 @@ def compare(
 ) -> list[Entry]:
     """Every entry scored in the same way; a folder of runs (train --seeds) is one entry.
 
-    Where a run is among them, its data, its test split and its features serve for all. With
-    `curves` each has the precision-recall curve of its first run.
+    Where a run is among them, its data, its test split and its features serve for all; where no
+    data is named, so do those of an ONNX generator that knows them. With `curves` each has the
+    precision-recall curve of its first run.
     """
     if len(whats) < 2:
         raise InputError("one thing alone cannot be compared", "name two or more")
     parts = {what: _runs_in(what) or [what] for what in whats}
-    runs = [part for found in parts.values() for part in found if not _is_samples(part)]
-    named: str | Data | None = data
+    flat = [part for found in parts.values() for part in found]
+    runs = [part for part in flat if not _is_samples(part) and not _is_onnx(part)]
+    files = [part for part in flat if _is_onnx(part)]
+    named: str | Data | Dataset | None = data
+    split = "all"
     if runs:
         recipe = load_recipe(open_run(runs[0]).recipe)
-        named = data or recipe.data
+        named, split = data or recipe.data, "test"
         features, weights = _asked_or_of(recipe, features, weights)
+    elif files and data is None:
+        named, split = _trained_on(OnnxGenerator(files[0], str(files[0]))), "test"
     entries = []
     for what, found in parts.items():
         entry = Entry(str(what))
         for part in found:
-            split = "test" if runs else "all"
             scorer, made = prepare(
                 part, named, metrics, samples, features, seed, split=split, weights=weights
             )
@@ -227,6 +241,26 @@ def _drawn(
     inputs = model.prior.of(range(seed, seed + count))
     samples = generate(model.generator, inputs, model.is_images)
     return Made(samples, inputs.labels, source(model.generator, model.prior))
+
+
+def _is_onnx(what: Path) -> bool:
+    return what.suffix == ".onnx"
+
+
+def _trained_on(exported: OnnxGenerator) -> Dataset:
+    """The data set, known by name, that an ONNX generator says that it was trained on."""
+    source = exported.data.get("source")
+    if not source:
+        raise InputError(
+            f"`{exported.name}` must be compared with something", "name it with --data"
+        )
+    dataset = open_data(Data.model_validate(source))
+    if dataset.fingerprint != exported.data.get("fingerprint"):
+        raise InputError(
+            f"data `{dataset.name}` is not what `{exported.name}` was trained on",
+            "name the right one with --data",
+        )
+    return dataset
 
 
 def _is_samples(what: Path) -> bool:

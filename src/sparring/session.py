@@ -142,10 +142,20 @@ class Session:
             average.load_state_dict(kept)
         score = best.meta["score"]
         counts = prior_of(recipe.latent, self.dataset, average).class_counts
+        found = [finding.json() for finding in self.referee.findings]
+        step, verdict = score["step"], self.referee.verdict
         write_model(
-            self.folder.model, shipped, recipe, self.dataset, score["step"], metrics, counts
+            self.folder.model,
+            shipped,
+            recipe,
+            self.dataset,
+            step,
+            metrics,
+            counts,
+            verdict,
+            found,
         )
-        write_json(self.folder.metrics, {"step": score["step"], "metrics": metrics})
+        write_json(self.folder.metrics, {"step": step, "metrics": metrics})
         summary = self._summary(score, metrics)
         write_json(self.folder.summary, summary)
         self._write_findings()

@@ -106,7 +106,7 @@ class DCGANGenerator(nn.Module):
         if self.embedding is not None:
             z = torch.cat([z, self.embedding(given(labels))], dim=1)
         # Viewed with the channels last, the linear layer's output needs no copy to be so in memory.
-        x = self.first(z).view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2)
+        x = self.first(z).unflatten(1, (self.base, self.base, -1)).permute(0, 3, 1, 2)
         for layer in self.layers:
             in_norm = isinstance(layer, ConditionalBatchNorm2d)
             x = layer(x, given(labels)) if in_norm else layer(x)

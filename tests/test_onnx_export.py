@@ -149,6 +149,7 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
         "shape": [3, 6, 6],
         "value_range": [-1, 1],
         "classes": [],
+        "class_counts": [],
         "truncation": False,
         "data": {"name": "mine", "licence": "CC0"},
         "step": 3,

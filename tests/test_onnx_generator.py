@@ -123,7 +123,7 @@ def test_a_fixed_batch_is_filled_up(tmp_path: Path) -> None:
 
 def test_bytes_with_the_channels_last(tmp_path: Path) -> None:
     path = others(tmp_path / "x.onnx", [6, 6, 3], output=BYTE, scale=200.0)
-    found = OnnxGenerator(path, "x").sample([0])
+    found = OnnxGenerator(path, "x").sample(range(1))
     raw = OnnxGenerator(path, "x").run(latents_of(Latent(size=SIZE), [0]))
     assert found.shape == (1, 3, 6, 6)
     assert torch.equal(found.permute(0, 2, 3, 1), raw)

@@ -21,11 +21,10 @@ from sparring.recipes import load_recipe, recipe_names
 from sparring.referee import Finding, preflight
 
 # The shipped recipes' networks, thin: what is warned of does not depend on their width.
+THIN_PAIR = ["generator.width=2", "discriminator.width=2"]
 THIN = {
-    "dcgan": ["generator.width=2", "discriminator.width=2"],
-    "digits": ["generator.width=2", "discriminator.width=2"],
+    **dict.fromkeys(("dcgan", "digits", "wgan", "wgan-gp", "lsgan"), THIN_PAIR),
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
-    **{key: THIN_PAIR for key in ("wgan", "wgan-gp", "lsgan")},
 }
 
 

@@ -36,7 +36,9 @@ Result = dict[str, Any]
 
 
 def main() -> None:
-    common.run_parts(__doc__, "conditional", {name: partial(measure, name) for name in AGREEMENT}, show)
+    common.run_parts(
+        __doc__, "conditional", {name: partial(measure, name) for name in AGREEMENT}, show
+    )
 
 
 def measure(name: str, quick: bool) -> Result:

@@ -15,6 +15,9 @@ from sparring.recipes import load_recipe, parse_override, recipe_names, recipe_t
 from sparring.training.state import State
 
 SHIPPED = [
+    "acgan",
+    "cdcgan",
+    "cgan",
     "dcgan",
     "digits",
     "gaussian",

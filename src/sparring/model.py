@@ -83,12 +83,20 @@ class Model:
         """The label of a class by its name or number; InputError if there is none."""
         if not self.prior.classes:
             raise InputError("this generator knows no classes", "leave --label out")
+        counts = self.prior.class_counts
+        known = [one for one, count in zip(self.classes, counts, strict=True) if count]
+        names = ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
         if name in self.classes:
-            return self.classes.index(name)
-        if name.isdecimal() and int(name) < self.prior.classes:
-            return int(name)
-        names = ", ".join(self.classes[:SHOWN]) + (", …" if len(self.classes) > SHOWN else "")
-        raise InputError(f"there is no class `{name}`", f"choose one of: {names}")
+            number = self.classes.index(name)
+        elif name.isascii() and name.isdecimal() and int(name) < self.prior.classes:
+            number = int(name)
+        else:
+            raise InputError(f"there is no class `{name}`", f"choose one of: {names}")
+        if not counts[number]:
+            raise InputError(
+                f"there was no training sample of class `{name}`", f"choose one of: {names}"
+            )
+        return number
 
 
 def is_model(folder: Path) -> bool:

@@ -23,6 +23,8 @@ SHIPPED = [
     "mlp-mnist",
     "patterns",
     "ring",
+    "sngan",
+    "unrolled",
 ]
 
 

@@ -24,6 +24,7 @@ from sparring.referee import Finding, preflight
 THIN = {
     "dcgan": ["generator.width=2", "discriminator.width=2"],
     "digits": ["generator.width=2", "discriminator.width=2"],
+    "sngan": ["generator.width=2", "discriminator.width=2"],
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
 }
 

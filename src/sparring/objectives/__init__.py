@@ -5,6 +5,7 @@ from sparring.objectives.losses import LOSSES, PAIRINGS, Loss, Objective, object
 from sparring.objectives.penalties import PENALTIES, make_penalties, make_penalty
 from sparring.objectives.term import Term, Weight
 from sparring.objectives.terms import TERMS, make_terms
+from sparring.objectives.unrolled import Unrolled, unrolled
 
 __all__ = [
     "AUGMENTS",
@@ -16,10 +17,12 @@ __all__ = [
     "Loss",
     "Objective",
     "Term",
+    "Unrolled",
     "Weight",
     "make_augment",
     "make_penalties",
     "make_penalty",
     "make_terms",
     "objective",
+    "unrolled",
 ]

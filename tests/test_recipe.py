@@ -27,6 +27,8 @@ SHIPPED = [
     "mlp-mnist",
     "patterns",
     "ring",
+    "sngan",
+    "unrolled",
     "wgan",
     "wgan-gp",
 ]

@@ -145,6 +145,12 @@ class Optimizers(Section):
     discriminator: Optimizer = Optimizer()
 
 
+class Unroll(Section):
+    """How many moves of the discriminator the generator looks ahead (Metz et al., 2017)."""
+
+    steps: Annotated[int, Field(ge=0, le=100)] = 0
+
+
 class Repeats(Section):
     """Moves of each player in one step."""
 
@@ -220,6 +226,7 @@ class Recipe(Section):
     instance_noise: InstanceNoise = InstanceNoise()
     optimizer: Optimizers = Optimizers()
     repeats: Repeats = Repeats()
+    unroll: Unroll = Unroll()
     ema: Ema = Ema()
     evaluation: Evaluation = Evaluation()
     tick: Positive = 100  # steps between two lines of the history

@@ -23,7 +23,7 @@ from sparring.referee import Finding, preflight
 # The shipped recipes' networks, thin: what is warned of does not depend on their width.
 THIN_PAIR = ["generator.width=2", "discriminator.width=2"]
 THIN = {
-    **dict.fromkeys(("dcgan", "digits", "wgan", "wgan-gp", "lsgan"), THIN_PAIR),
+    **dict.fromkeys(("dcgan", "digits", "lsgan", "sngan", "wgan", "wgan-gp"), THIN_PAIR),
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
 }
 

@@ -134,7 +134,8 @@ class LatentBatch:
         statistics; gradients of either one's input are cheaper apart."""
         move = self.move
         apart = move.differentiates & {"real", "fake"}
-        return D in move.learning and self.game.judges_alone and not apart
+        learning = D in move.learning or D in self._replaced
+        return learning and self.game.judges_alone and not apart
 
     def with_parameters(self, player: str, parameters: dict[str, Tensor]) -> LatentBatch:
         """The same batch, seen by a player with other weights (unrolled steps)."""

@@ -26,6 +26,7 @@ from sparring.objectives import (
     make_penalties,
     make_terms,
     objective,
+    unrolled,
 )
 from sparring.randomness import seed_of
 from sparring.recipe import Recipe
@@ -86,10 +87,16 @@ class LatentGame:
                 G,
                 (G,),
                 recipe.optimizer.generator,
-                [adversarial(G, loss), *terms],
+                [self._of_generator(recipe), *terms],
                 repeats=recipe.repeats.generator,
             ),
         ]
+
+    def _of_generator(self, recipe: Recipe) -> Term:
+        """The generator's adversarial term, against the discriminator as it is or will be."""
+        if recipe.unroll.steps == 0:
+            return adversarial(G, self.loss)
+        return unrolled(self.players[D], self.loss, recipe)
 
     def _check_labels(self) -> None:
         """Both players are conditional, on the classes of the data, or none is."""

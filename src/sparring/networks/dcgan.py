@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import InputError
+from sparring.networks.attention import Attended
 from sparring.networks.discriminator import (
     Discriminator,
     Head,
@@ -32,11 +33,12 @@ from sparring.recipe import Positive
 MAX_FACTOR = 8  # the widest layer has this many times `width` channels
 
 
-def _check(shape: tuple[int, ...]) -> int:
+def check_shape(name: str, shape: tuple[int, ...]) -> int:
+    """The size of square images; InputError for samples that network `name` cannot make."""
     size = shape[-1]
     if len(shape) != 3 or shape[1] != size or size % 4 or not 8 <= size <= 256:
         raise InputError(
-            f"dcgan makes square images of 8 to 256 pixels in steps of 4, not samples of {shape}",
+            f"{name} makes square images of 8 to 256 pixels in steps of 4, not samples of {shape}",
             "set data.size, or use generator.name=mlp discriminator.name=mlp",
         )
     return size
@@ -53,6 +55,12 @@ def doublings(size: int) -> tuple[int, int]:
             return size // 2**k, k
     k = int(math.log2(size / 4))
     return math.ceil(size / 2**k), k
+
+
+def cropped(x: Tensor, size: int) -> Tensor:
+    """The middle [N, C, size, size] of images that are a little larger."""
+    first = (x.shape[-1] - size) // 2
+    return x[..., first : first + size, first : first + size] if x.shape[-1] > size else x
 
 
 class DCGANGenerator(nn.Module):
@@ -76,10 +84,11 @@ class DCGANGenerator(nn.Module):
         output: Literal["transposed", "convolution"] = "transposed",
         condition: Literal["none", "embedding", "normalization"] = "none",
         embedding: Positive = 50,
+        attention: list[Positive] = [],  # noqa: B006 - read only
         classes: int = 0,
     ) -> None:
         super().__init__()
-        self.size, self.classes = _check(shape), classes
+        self.size, self.classes = check_shape("dcgan", shape), classes
         self.base, k = doublings(self.size)
         hidden = k if output == "transposed" else k + 1
         channels = [width * min(MAX_FACTOR, 2**step) for step in range(hidden - 1, -1, -1)]
@@ -88,13 +97,17 @@ class DCGANGenerator(nn.Module):
         inputs = latent_size + (embedding if self.embedding else 0)
         in_norm = classes if condition == "normalization" else 0
         self.first = nn.Linear(inputs, channels[0] * self.base**2, bias=bias)
+        attended = Attended("generator", attention)
         layers = [*normalization_2d(normalization, channels[0], in_norm), ACTIVATIONS[activation]()]
-        for before, after in pairwise(channels):
+        layers += attended.at(self.base, channels[0])
+        for step, (before, after) in enumerate(pairwise(channels), 1):
             layers += [
                 nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias),
                 *normalization_2d(normalization, after, in_norm),
                 ACTIVATIONS[activation](),
+                *attended.at(self.base * 2**step, after),
             ]
+        attended.check()
         if output == "transposed":
             layers.append(nn.ConvTranspose2d(channels[-1], shape[0], 4, 2, 1, bias=bias))
         else:
@@ -110,11 +123,7 @@ class DCGANGenerator(nn.Module):
         for layer in self.layers:
             in_norm = isinstance(layer, ConditionalBatchNorm2d)
             x = layer(x, given(labels)) if in_norm else layer(x)
-        excess = x.shape[-1] - self.size
-        if excess:
-            first = excess // 2
-            x = x[..., first : first + self.size, first : first + self.size]
-        return x
+        return cropped(x, self.size)
 
 
 class DCGANDiscriminator(Discriminator):
@@ -135,6 +144,7 @@ class DCGANDiscriminator(Discriminator):
         init: InitName = "normal",
         stem: Literal["convolution", "unshuffle"] = "convolution",
         condition: Literal["none", "projection", "auxiliary"] = "none",
+        attention: list[Positive] = [],  # noqa: B006 - read only
         classes: int = 0,
         minibatch: MinibatchName = "none",
         packing: Positive = 1,
@@ -142,8 +152,9 @@ class DCGANDiscriminator(Discriminator):
     ) -> None:
         super().__init__()
         self.classes, self.packing = classes, packing
-        size = _check(shape)
+        size = check_shape("dcgan", shape)
         bias = normalization == "none"
+        attended = Attended("discriminator", attention)
         layers: list[nn.Module] = []
         before, after = packed_shape(shape, packing, classes)[0], width
         while size > 4:
@@ -155,8 +166,10 @@ class DCGANDiscriminator(Discriminator):
             else:
                 layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=bias))
             layers.append(ACTIVATIONS[activation]())
-            before, after = after, min(2 * after, MAX_FACTOR * width)
             size //= 2
+            layers += attended.at(size, after)
+            before, after = after, min(2 * after, MAX_FACTOR * width)
+        attended.check()
         self.layers = nn.Sequential(*layers)
         self.head = Head(before * size**2, classes, condition, bias, minibatch)
         initialize(self, init)

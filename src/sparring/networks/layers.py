@@ -14,7 +14,7 @@ from sparring.errors import InputError
 
 ActivationName = Literal["relu", "leaky_relu", "tanh", "sigmoid", "silu"]
 NormalizationName = Literal["none", "batch", "layer"]
-InitName = Literal["normal", "xavier", "he", "default"]
+InitName = Literal["normal", "xavier", "he", "orthogonal", "default"]
 
 # Draws int16 noise of a shape for one layer; its first dimension is the batch.
 NoiseSource = Callable[[torch.Size], Tensor]
@@ -145,7 +145,8 @@ def normalization_2d(name: NormalizationName, channels: int, classes: int = 0) -
 def initialize(network: nn.Module, scheme: InitName) -> None:
     """Draw the weights: `normal` = N(0, 0.02) and N(1, 0.02) for BatchNorm (Radford et al., 2016).
 
-    Biases keep PyTorch's default; `default` leaves everything as PyTorch made it.
+    `orthogonal` is scaled by 0.8 (Metz et al., 2017). Biases keep PyTorch's default; `default`
+    leaves everything as PyTorch made it.
     """
     if scheme == "default":
         return
@@ -155,6 +156,8 @@ def initialize(network: nn.Module, scheme: InitName) -> None:
                 nn.init.normal_(layer.weight, 0.0, 0.02)
             elif scheme == "xavier":
                 nn.init.xavier_normal_(layer.weight)
+            elif scheme == "orthogonal":
+                nn.init.orthogonal_(layer.weight, 0.8)
             else:
                 nn.init.kaiming_normal_(layer.weight, a=0.2)
         elif isinstance(layer, nn.BatchNorm2d) and layer.affine and scheme == "normal":

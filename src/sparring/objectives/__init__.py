@@ -6,6 +6,7 @@ from sparring.objectives.penalties import PENALTIES, make_penalties, make_penalt
 from sparring.objectives.stages import AUGMENTS, make_augment
 from sparring.objectives.term import Term, Weight
 from sparring.objectives.terms import TERMS, make_terms
+from sparring.objectives.unrolled import Unrolled, unrolled
 
 __all__ = [
     "AUGMENTS",
@@ -17,10 +18,12 @@ __all__ = [
     "Loss",
     "Objective",
     "Term",
+    "Unrolled",
     "Weight",
     "make_augment",
     "make_penalties",
     "make_penalty",
     "make_terms",
     "objective",
+    "unrolled",
 ]

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from sparring.errors import InputError
 from sparring.recipe import Precision
@@ -58,8 +59,11 @@ class Contexts:
 
     def differentiated(self, player: str) -> AbstractContextManager[Any]:
         """For moves that differentiate inputs: gradients of gradients lose too much in 16 bits,
-        so that the discriminator stays in fp32."""
-        return nullcontext() if player.startswith("discriminator") else self.usual(player)
+        so that the discriminator stays in fp32; of attention's kernels only the plain one has
+        them."""
+        if player.startswith("discriminator"):
+            return sdpa_kernel(SDPBackend.MATH)
+        return self.usual(player)
 
     def move(self) -> AbstractContextManager[Any]:
         """Around the forward passes of a move: weights that several of them use are cast once,

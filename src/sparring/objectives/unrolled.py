@@ -28,6 +28,10 @@ class Unrolled(nn.Module):
     discriminator itself meets.
     """
 
+    mean: Tensor
+    square: Tensor
+    moves: Tensor
+
     def __init__(self, discriminator: nn.Module, loss: Objective, recipe: Recipe) -> None:
         super().__init__()
         self.loss, self.steps = loss, recipe.unroll.steps

@@ -47,7 +47,7 @@ def measure_vectors(quick: bool) -> Row:
     """Points of the 25 Gaussians, where modes are known."""
     grid = open_data(Data(name="grid"))
     modes, _ = nearest_modes(grid.values, grid)
-    extractor = find_extractor("samples", grid.shape)
+    extractor = find_extractor("samples", grid)
     order = torch.randperm(len(grid.values), generator=torch.Generator().manual_seed(3))
     train, real, pool = order[:TRAIN], order[TRAIN:][:REFERENCE], order[TRAIN + REFERENCE :]
     samples = Real(grid.values[pool], modes[pool], grid.values[train], COUNT)

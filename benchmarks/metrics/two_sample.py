@@ -15,7 +15,7 @@ from sparring.metrics import METRICS, Comparison
 from sparring.metrics.features import find_extractor
 from sparring.recipe import Data
 
-DRAWS, SAMPLES = 10, 2500  # of each side
+DRAWS, SAMPLES = 10, 5000  # of each side; of the 5,000 digits half
 STEPS, SEEDS = (50, 200), 3
 FIRST_SEED = 10**6
 
@@ -26,7 +26,7 @@ def measure(quick: bool) -> Row:
     """Real against real on two data sets, and digits after few steps."""
     draws = 2 if quick else DRAWS
     digits = open_data(Data())
-    extractor = find_extractor("classifier", digits.shape)
+    extractor = find_extractor("classifier", digits)
     of_digits = extractor(digits.values)
     real = [
         *against_itself("clothes", clothes().features, draws),

@@ -25,7 +25,9 @@ THIN = {
     "dcgan": ["generator.width=2", "discriminator.width=2"],
     "digits": ["generator.width=2", "discriminator.width=2"],
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
-    **dict.fromkeys(("wgan", "wgan-gp", "lsgan"), ["generator.width=2", "discriminator.width=2"]),
+    "wgan": ["generator.width=2", "discriminator.width=2"],
+    "wgan-gp": ["generator.width=2", "discriminator.width=2"],
+    "lsgan": ["generator.width=2", "discriminator.width=2"],
 }
 
 

@@ -126,7 +126,7 @@ def trained(part: str, quick: bool, seeds: int = SEEDS) -> Any:
     for seed in range(1 if quick else seeds):
         overrides = settings(part, quick) | {"seed": seed}
         with common.scratch() as folder:
-            more = [slope(SLOPE_EVERY)] if name == "wgan" else []
+            more = [slope(min(SLOPE_EVERY, overrides["tick"]))] if name == "wgan" else []
             run = sparring.train(name, out=folder / "run", overrides=overrides, penalties=more)
             history = run.folder.read_history()
             ticks = [

@@ -1,6 +1,6 @@
 """Does a Wasserstein critic's estimate tell how good the samples are, and what bounds the critic?
 
-    python -m benchmarks.wasserstein [--quick] [--only wgan wgan-gp wgan-batch]
+    python -m benchmarks.wasserstein [--quick] [--only wgan wgan-gp wgan-even wgan-batch]
 
 The recipes as shipped, shorter and without an average, so that what is scored is what the critic
 judges. The estimate is the mean score of real minus that of generated digits over a tick, the
@@ -19,9 +19,8 @@ from torch import Tensor
 
 import sparring
 from benchmarks import common
-from benchmarks.claims import drawing
-from benchmarks.claims.drawing import look
 from benchmarks.toys import described
+from benchmarks.wasserstein_pictures import picture
 from sparring.api import Run
 from sparring.data import open_data, to_network
 from sparring.networks import build_discriminator, build_generator
@@ -32,30 +31,48 @@ from sparring.recipes import load_recipe
 from sparring.training import checkpoint
 from sparring.training.precision import choose_device
 
-STEPS = {"wgan": 600, "wgan-gp": 250}
+STEPS = {"wgan": 600, "wgan-gp": 250, "wgan-even": 500, "wgan-batch": 500}
 TICKS, SEEDS = 25, 3
 SLOPE, SLOPE_EVERY = "loss/discriminator/slope", 5
 LEFT_OUT = 0.1  # share of the ticks at the start, in which the critic itself is still learning
 POINTS = 1024  # between real and generated digits, where slopes are measured
 NEAR_BOUND = 0.01  # share of the bound
 CPU = choose_device("cpu")
-BATCH = {"discriminator.normalization": "batch"}
-COLORS = (look.BLUE, look.ORANGE, look.GREEN)
+EVEN = {"optimizer.discriminator.lr": 3e-4}  # as fast as the generator, which the paper's are
+# What each part changes in its recipe; the last two are what else was tried with clipping.
+CHANGED: dict[str, dict[str, Any]] = {
+    "wgan": {},
+    "wgan-gp": {},
+    "wgan-even": EVEN,
+    "wgan-batch": EVEN | {"discriminator.normalization": "batch"},
+}
 
 Row = dict[str, Any]
 
 
 def main() -> None:
-    parts = {"wgan": wgan, "wgan-gp": wgan_gp, "wgan-batch": wgan_batch}
+    parts = {"wgan": wgan, "wgan-gp": wgan_gp, "wgan-even": wgan_even, "wgan-batch": wgan_batch}
     common.run_parts(__doc__, "wasserstein", parts, show)
 
 
 def wgan(quick: bool) -> Row:
     """Clipped weights: do they pile up at the bounds?"""
+    result, weights = clipped("wgan", quick)
+    drawn = picture("wgan", result["runs"], result["ticks"], LEFT_OUT, quick, weights)
+    return result | {"picture": drawn}
+
+
+def wgan_even(quick: bool) -> Row:
+    """The same with one rate for both players, as the paper has it."""
+    return clipped("wgan-even", quick)[0]
+
+
+def clipped(part: str, quick: bool) -> tuple[Row, Tensor]:
+    """The figures of a clipped critic, and its weights [seeds, n] in units of the bound."""
     bound = load_recipe("wgan").clip_weights
     assert bound is not None
     runs, ticks, weights = [], [], []
-    for run, row, ticked in trained("wgan", quick):
+    for run, row, ticked in trained(part, quick):
         critic = last_players(run)["discriminator"]
         values = torch.cat([p.detach().flatten() for p in critic.parameters()])
         weights.append(values / bound)
@@ -63,10 +80,8 @@ def wgan(quick: bool) -> Row:
         runs.append(row | slopes(run))
         ticks += ticked
     # Spread evenly between the bounds, this share of the weights would be as near to them.
-    return summary("wgan", runs, ticks, quick) | {
-        "weights_at_bounds_if_uniform": NEAR_BOUND,
-        "picture": picture("wgan", runs, ticks, quick, torch.stack(weights)),
-    }
+    result = summary(part, runs, ticks, quick) | {"weights_at_bounds_if_uniform": NEAR_BOUND}
+    return result, torch.stack(weights)
 
 
 def wgan_gp(quick: bool) -> Row:
@@ -84,18 +99,17 @@ def wgan_gp(quick: bool) -> Row:
     ):
         worst = (min if at_least else max)(run[key] for run in runs)
         result["goals"].append(common.goal(f"{key}, worst seed", worst, bound, at_least))
-    return result | {"picture": picture("wgan-gp", runs, ticks, quick)}
+    return result | {"picture": picture("wgan-gp", runs, ticks, LEFT_OUT, quick)}
 
 
 def wgan_batch(quick: bool) -> Row:
     """One seed of `wgan` with batch normalization in the critic, as published."""
     runs, ticks = [], []
-    for _, row, ticked in trained("wgan", quick, BATCH, seeds=1):
+    for _, row, ticked in trained("wgan-batch", quick, seeds=1):
         runs.append(row)
         ticks += ticked
-    result = summary("wgan", runs, ticks, quick)
+    result = summary("wgan-batch", runs, ticks, quick)
     del result["goals"]
-    result["settings"]["overrides"] |= BATCH
     (row,) = runs
     result["outcome"] = (
         f"With batch normalization in the clipped critic FID falls from {row['fid_first']:.0f} to "
@@ -106,13 +120,13 @@ def wgan_batch(quick: bool) -> Row:
     return result
 
 
-def trained(name: str, quick: bool, changed: Row | None = None, seeds: int = SEEDS) -> Any:
+def trained(part: str, quick: bool, seeds: int = SEEDS) -> Any:
     """Each seed's run, its correlations and its ticks."""
-    steps, tick = length(name, quick)
+    name = recipe_of(part)
     for seed in range(1 if quick else seeds):
-        overrides = settings(name, steps, tick) | (changed or {}) | {"seed": seed}
+        overrides = settings(part, quick) | {"seed": seed}
         with common.scratch() as folder:
-            more = [slope(SLOPE_EVERY)] if name == "wgan" else []
+            more = [slope(min(SLOPE_EVERY, overrides["tick"]))] if name == "wgan" else []
             run = sparring.train(name, out=folder / "run", overrides=overrides, penalties=more)
             history = run.folder.read_history()
             ticks = [
@@ -133,9 +147,8 @@ def trained(name: str, quick: bool, changed: Row | None = None, seeds: int = SEE
             yield run, row, ticks
 
 
-def length(name: str, quick: bool) -> tuple[int, int]:
-    """Steps of a run, and of a tick."""
-    return (12, 2) if quick else (STEPS[name], STEPS[name] // TICKS)
+def recipe_of(part: str) -> str:
+    return "wgan-gp" if part == "wgan-gp" else "wgan"
 
 
 def slope(every: int) -> Term:
@@ -151,14 +164,14 @@ def slope(every: int) -> Term:
     return Term("slope", norms, weight=0.0, every=every, differentiates=wanted)
 
 
-def settings(name: str, steps: int, tick: int) -> Row:
-    recipe = load_recipe(name)
-    return {
+def settings(part: str, quick: bool) -> Row:
+    steps, tick = (12, 2) if quick else (STEPS[part], STEPS[part] // TICKS)
+    return CHANGED[part] | {
         "steps": steps,
         "tick": tick,
         "snapshots": 1,
         "ema.half_life": 0,
-        "evaluation.every": tick * recipe.batch_size,
+        "evaluation.every": tick * load_recipe(recipe_of(part)).batch_size,
         "evaluation.final_samples": 200,
     }
 
@@ -235,13 +248,12 @@ def slopes(run: Run) -> Row:
 
 def summary(name: str, runs: list[Row], ticks: list[Row], quick: bool) -> Row:
     """Settings, runs, the goal, and what was seen in words."""
-    steps, tick = length(name, quick)
     lowest = min(run["spearman_levels"] for run in runs)
     changes = [run["spearman_changes"] for run in runs]
     return {
         "settings": {
-            "overrides": settings(name, steps, tick),
-            "recipe": described(name),
+            "overrides": settings(name, quick),
+            "recipe": described(recipe_of(name)),
             "left_out": LEFT_OUT,
             "points": POINTS,
         },
@@ -254,79 +266,6 @@ def summary(name: str, runs: list[Row], ticks: list[Row], quick: bool) -> Row:
             f"{max(changes):.2f}."
         ),
     }
-
-
-def picture(
-    name: str, runs: list[Row], ticks: list[Row], quick: bool, weights: Tensor | None = None
-) -> str:
-    """Estimate and distance over steps, one against the other, and what bounds the critic:
-    weights [seeds, n] in units of their bound, or the slopes as the runs tell them."""
-    shown = "estimate" if weights is None else "scaled"
-    figure, (over, against, bounds) = drawing.sheet(
-        f"{name}: the critic's estimate and the distance to held-out digits",
-        f"digits, {len(runs)} seeds; dashed: FID, at the scale on the right; pale: the first tenth",
-        (
-            "Estimate (left), FID (right)",
-            "One against the other",
-            "The critic's weights" if weights is not None else "Slopes between real and fake",
-        ),
-        right=0.97,
-    )
-    distance = over.twinx()
-    look.calm(distance)
-    distance.grid(visible=False)
-    for run, color in zip(runs, COLORS, strict=False):
-        own = [tick for tick in ticks if tick["seed"] == run["seed"]]
-        steps, estimate, fid = ([t[key] for t in own] for key in ("steps", shown, "fid"))
-        first = int(np.ceil(LEFT_OUT * len(own)))
-        for part, alpha in ((slice(0, first + 1), 0.3), (slice(first, None), 1.0)):
-            style = {"color": color, "alpha": alpha}
-            over.plot(steps[part], estimate[part], linewidth=2, **style)
-            distance.plot(steps[part], fid[part], linewidth=1.6, dashes=(3, 2), **style)
-        against.plot(fid[first:], estimate[first:], "o", color=color, markersize=5, alpha=0.75)
-    over.set_yscale("log")
-    distance.set_yscale("log")
-    against.set(xscale="log", yscale="log")
-    plain_logs(over.yaxis, distance.yaxis, against.xaxis, against.yaxis)
-    drawing.across(over, "generator steps")
-    drawing.across(against, "FID (across), estimate (up)")
-    if weights is None:
-        draw_slopes(bounds, runs)
-    else:
-        draw_weights(bounds, weights)
-    return drawing.save(figure, name, quick)
-
-
-def plain_logs(*axes: Any) -> None:
-    """Few and plain numbers on logarithmic axes."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-
-    for axis in axes:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def draw_slopes(axes: Any, runs: list[Row]) -> None:
-    """A line from the 10% to the 90% quantile for each seed, a dot at its mean."""
-    axes.axvspan(0.8, 1.2, color=look.RULE, linewidth=0)
-    for run, color in zip(runs, COLORS, strict=False):
-        line = [run["slope_p10"], run["slope_p90"]]
-        axes.plot(line, [run["seed"]] * 2, color=color, linewidth=3)
-        axes.plot(run["slope_mean"], run["seed"], "o", color=color, markersize=9)
-    axes.set_yticks([run["seed"] for run in runs], [f"seed {run['seed']}" for run in runs])
-    axes.set_ylim(len(runs) - 0.5, -0.5)
-    axes.set_xlim(0, 2)
-    drawing.across(axes, "gradient norm, 10% to 90% (grey: 1 ± 0.2)")
-
-
-def draw_weights(axes: Any, weights: Tensor) -> None:
-    edges = np.linspace(-1, 1, 41)
-    for mine, color in zip(weights, COLORS, strict=False):
-        counts = np.histogram(mine.numpy(), edges)[0] / mine.numel()
-        axes.stairs(counts, edges, color=color, linewidth=2)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    drawing.across(axes, "weight, in units of the bound")
 
 
 def show(part: str, result: Row) -> None:

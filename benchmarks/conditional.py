@@ -121,7 +121,7 @@ def agreement(judge: Classifier, by_class: list[Tensor]) -> Result:
 
 
 def variety(judge: Classifier, by_class: list[Tensor], digits: Dataset) -> Result:
-    """Mean distances inside the classes as shares of the real digits': mean and least."""
+    """Mean distances inside classes as shares of the real digits': over all, and the least."""
     real = training_digits(digits)
     shares: dict[str, list[float]] = {space: [] for space in SPACES}
     for samples, others in zip(by_class, real, strict=True):

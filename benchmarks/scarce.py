@@ -120,7 +120,9 @@ def summary(count: int, runs: list[Result]) -> Result:
             for kind in ("real", "both", "generated")
         }
         low, high = interval(gains)
-        helps = "yes" if low > 0 else "harms" if high < 0 else "cannot be told"
+        helps = "cannot be told"
+        if low is not None and high is not None and not low <= 0 <= high:
+            helps = "yes" if low > 0 else "it harms"
         rows.append(
             {"real_each_class": count, "images": words, "draws": len(runs)}
             | {kind: round(mean, 2) for kind, mean in means.items()}
@@ -129,11 +131,11 @@ def summary(count: int, runs: list[Result]) -> Result:
     return {"rows": rows}
 
 
-def interval(gains: list[float]) -> tuple[float, float]:
-    """Of the mean of paired differences; one of them alone says nothing."""
-    mean = statistics.fmean(gains)
+def interval(gains: list[float]) -> tuple[float | None, float | None]:
+    """Of the mean of paired differences; None where there is only one of them."""
     if len(gains) < 2:
-        return -100.0, 100.0
+        return None, None
+    mean = statistics.fmean(gains)
     half = STUDENT[len(gains) - 1] * statistics.stdev(gains) / len(gains) ** 0.5
     return round(mean - half, 2), round(mean + half, 2)
 

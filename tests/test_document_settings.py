@@ -54,6 +54,13 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
         "steps": math.ceil(60_000 / 128) * 50,
         "batch_size": 128,
     },
+    "cgan": {
+        "optimizer.generator": ("adam", 2e-4, (0.5, 0.999), "constant"),
+        "optimizer.discriminator": ("adam", 2e-4, (0.5, 0.999), "constant"),
+        "penalties": [],
+        "steps": math.ceil(60_000 / 128) * 50,
+        "batch_size": 128,
+    },
     "dcgan": {
         "optimizer.generator": ("adam", 2e-4, (0.5, 0.999), "constant"),
         "batch_size": 128,

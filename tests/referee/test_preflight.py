@@ -23,7 +23,7 @@ from sparring.referee import Finding, preflight
 # The shipped recipes' networks, thin: what is warned of does not depend on their width.
 THIN_PAIR = ["generator.width=2", "discriminator.width=2"]
 THIN = {
-    **dict.fromkeys(("dcgan", "digits", "lsgan", "sngan", "wgan", "wgan-gp"), THIN_PAIR),
+    **dict.fromkeys(("acgan", "dcgan", "digits", "lsgan", "sngan", "wgan", "wgan-gp"), THIN_PAIR),
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
 }
 
@@ -71,6 +71,7 @@ BAD: dict[str, tuple[list[str], str, str]] = {
     "in an MLP": (["ring", "discriminator.normalization=batch"], "coupled-penalty", "r1, r2"),
     "beta1 of G": (["ring", "optimizer.generator.betas=[0.9, 0.99]"], "adam-momentum", "generator"),
     "beta1 of D": (["ring", "optimizer.discriminator.betas=[0.95, 0.99]"], "adam-momentum", "0.95"),
+    "labels for nothing": (["acgan", "terms=[]"], "idle-classifier", "nothing trains"),
     "15 samples": (
         ["dcgan", "batch_size=15"],
         "small-batch",

@@ -11,6 +11,7 @@ from torch import nn
 from sparring.data import Dataset, to_network
 from sparring.games import Game, Phase, latents_of
 from sparring.metrics.features import find_extractor
+from sparring.networks.discriminator import Discriminator
 from sparring.networks.layers import uses_batch_statistics
 from sparring.networks.probe import last_operation, outputs
 from sparring.recipe import Network, Optimizer, Recipe
@@ -237,6 +238,19 @@ def unbounded_critic(setup: Setup) -> Iterator[Finding]:
             )
 
 
+def idle_classifier(setup: Setup) -> Iterator[Finding]:
+    """An auxiliary classifier that no term trains: then labels do nothing at all."""
+    terms = [term.name for phase in setup.judging for term in phase.terms]
+    for name, judge in setup.judges.items():
+        auxiliary = isinstance(judge, Discriminator) and judge.head.classify is not None
+        if auxiliary and "classification" not in terms and not setup.recipe.custom:
+            yield warning(
+                "idle-classifier",
+                f"nothing trains the auxiliary classifier of the {name}, so labels do nothing",
+                "set terms=[{name: classification}]",
+            )
+
+
 def scores_of_few(setup: Setup) -> Iterator[Finding]:
     """Scores during training, which choose the checkpoint, from samples that are too few."""
     config, held_out = setup.recipe.evaluation, setup.dataset.splits["select"]
@@ -289,5 +303,6 @@ CHECKS: tuple[Check, ...] = (
     slow_average,
     two_sided_smoothing,
     unbounded_critic,
+    idle_classifier,
     scores_of_few,
 )

@@ -247,7 +247,7 @@ def idle_classifier(setup: Setup) -> Iterator[Finding]:
             yield warning(
                 "idle-classifier",
                 f"nothing trains the auxiliary classifier of the {name}, so labels do nothing",
-                "set terms=[{name: classification}]",
+                f"set {name}.condition=projection, or terms=[{{name: classification}}]",
             )
 
 

@@ -88,3 +88,23 @@ def test_classification_needs_an_auxiliary_classifier() -> None:
     recipe = small_recipe(terms=[{"name": "classification"}])
     with pytest.raises(InputError, match="auxiliary classifier"):
         latent_game(recipe, toy(), CPU)
+
+
+def test_the_discriminator_learns_classes_from_real_samples_and_from_fakes_if_asked() -> None:
+    auxiliary = {"name": "mlp", "width": [8], "condition": "auxiliary"}
+    recipe = small_recipe(
+        generator={"name": "mlp", "width": [8], "condition": "embedding"},
+        discriminator=auxiliary,
+        terms=[{"name": "classification"}, {"name": "classification-of-fakes"}],
+    )
+    game = latent_game(recipe, toy(), CPU)
+    batch = a_batch(game, D)
+    (of_real, of_fakes), (of_generator,) = (phase.terms[1:] for phase in game.phases)
+    for term, said, labels in (
+        (of_real, batch.on_real, batch.labels),
+        (of_fakes, batch.on_fake, batch.fake_labels),
+        (of_generator, batch.on_fake, batch.fake_labels),
+    ):
+        assert said.class_logits is not None
+        expected = -said.class_logits.log_softmax(1).gather(1, labels[:, None]).squeeze(1)
+        torch.testing.assert_close(term.fn(batch), expected)

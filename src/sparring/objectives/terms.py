@@ -23,27 +23,40 @@ MakeTerms = Callable[[Players, Weight, int], dict[str, Term]]
 
 
 def classification(players: Players, weight: Weight, every: int) -> dict[str, Term]:
-    """Both players want the class of each sample to be told from it (AC-GAN, Odena et al., 2017).
+    """Both players want the class of their samples to be told (AC-GAN, Odena et al., 2017).
 
-    Cross-entropy of the auxiliary classifier: the discriminator's on real and generated samples,
-    the generator's on its own.
+    Cross-entropy of the auxiliary classifier: the discriminator's on real samples, the generator's
+    on its own. In the paper the discriminator learns from generated ones too, which
+    `classification-of-fakes` adds: then it learns the labels of samples that do not show them.
     """
+    _check_classifier(players)
 
-    judge = players[D]
-    if isinstance(judge, Discriminator) and judge.head.classify is None:
-        raise _no_classifier()
+    def of_real(batch: Any) -> Tensor:
+        return _class_loss(batch.on_real.class_logits, batch.labels)
 
-    def of_discriminator(batch: Any) -> Tensor:
-        real = _class_loss(batch.on_real.class_logits, batch.labels)
-        return real + _class_loss(batch.on_fake.class_logits, batch.fake_labels)
-
-    def of_generator(batch: Any) -> Tensor:
+    def of_fake(batch: Any) -> Tensor:
         return _class_loss(batch.on_fake.class_logits, batch.fake_labels)
 
     return {
-        D: Term("classification", of_discriminator, weight, every),
-        G: Term("classification", of_generator, weight, every, reads_real=False),
+        D: Term("classification", of_real, weight, every),
+        G: Term("classification", of_fake, weight, every, reads_real=False),
     }
+
+
+def classification_of_fakes(players: Players, weight: Weight, every: int) -> dict[str, Term]:
+    """What the paper of AC-GAN has besides: the discriminator names generated samples too."""
+    _check_classifier(players)
+
+    def of_fake(batch: Any) -> Tensor:
+        return _class_loss(batch.on_fake.class_logits, batch.fake_labels)
+
+    return {D: Term("classification-of-fakes", of_fake, weight, every)}
+
+
+def _check_classifier(players: Players) -> None:
+    judge = players[D]
+    if isinstance(judge, Discriminator) and judge.head.classify is None:
+        raise _no_classifier()
 
 
 def _class_loss(class_logits: Tensor | None, labels: Tensor | None) -> Tensor:
@@ -115,6 +128,7 @@ def historical_averaging(players: Players, weight: Weight, every: int) -> dict[s
 
 TERMS: dict[str, MakeTerms] = {
     "classification": classification,
+    "classification-of-fakes": classification_of_fakes,
     "feature-matching": feature_matching,
     "historical-averaging": historical_averaging,
 }

@@ -1,9 +1,10 @@
 """Spectral normalization on digits: singular values at the end, and a run that does not collapse.
 
-    python -m benchmarks.sngan [--quick] [--only dcgan sngan]
+    python -m benchmarks.sngan [--quick] [--only dcgan dcgan-fast sngan]
 
-`dcgan` is that recipe with as many channels as `sngan` has where its maps are smallest, looked at
-until well after its distance is smallest; `sngan` is the recipe, four times as long as that. Distance
+`dcgan` is that recipe with 16 maps, which at its published rates gets better for longer than this
+looks; `dcgan-fast` has five times these rates. `sngan` is the recipe, four times as long as the
+latter takes to its best. Distance
 (FID on the shipped classifier's features), precision and recall are those of 1,000 samples of the
 averaged generator against 1,000 digits that no GAN trained on. PyTorch normalizes the matrix that a
 kernel unfolds to; beside its largest singular value, by SVD, stands that of the convolution itself,
@@ -16,7 +17,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
@@ -42,12 +42,22 @@ Result = dict[str, Any]
 
 def dcgan(quick: bool) -> Result:
     """The plain recipe, and the step at which it is best."""
+    return plain(DCGAN, quick)
+
+
+def dcgan_fast(quick: bool) -> Result:
+    """The same at five times the rates."""
+    rates = {f"optimizer.{player}.lr": 1e-3 for player in ("generator", "discriminator")}
+    return plain(DCGAN | rates, quick)
+
+
+def plain(overrides: Result, quick: bool) -> Result:
     steps = 40 if quick else DCGAN_STEPS
     with common.scratch() as folder:
-        _, rows = trained("dcgan", folder / "run", DCGAN | {"steps": steps}, quick)
+        _, rows = trained("dcgan", folder / "run", overrides | {"steps": steps}, quick)
     best = min(rows, key=lambda row: row["fid"])
     return {
-        "settings": {"overrides": DCGAN, "steps": steps},
+        "settings": {"overrides": overrides, "steps": steps},
         "peak": best,
         "end": rows[-1],
         "over_time": rows,
@@ -56,7 +66,7 @@ def dcgan(quick: bool) -> Result:
 
 def sngan(quick: bool) -> Result:
     """Four times as long, its layers at the end, and both distances over time."""
-    before = json.loads(results(quick).read_text())["parts"]["dcgan"]
+    before = json.loads(results(quick).read_text())["parts"]["dcgan-fast"]
     steps = LONGER * before["peak"]["step"]
     with common.scratch() as folder:
         path = folder / "run"
@@ -79,7 +89,7 @@ def sngan(quick: bool) -> Result:
                 at_least=False,
             ),
             common.goal(
-                "largest distance in the second half / dcgan's best",
+                "largest distance in the second half / the best of dcgan-fast",
                 round(max(late) / before["peak"]["fid"], 2),
                 1.5,
                 at_least=False,
@@ -156,7 +166,7 @@ def of_operator(layer: nn.Module, shape: torch.Size, times: int = 200) -> float:
     return stretch
 
 
-def picture(plain: list[Result], normalized: list[Result], quick: bool) -> str:
+def picture(fast: list[Result], normalized: list[Result], quick: bool) -> str:
     """Distance and recall of both over the steps."""
     figure, axes = drawing.sheet(
         "Four times as long, without collapse",
@@ -166,7 +176,7 @@ def picture(plain: list[Result], normalized: list[Result], quick: bool) -> str:
     for one, metric in zip(axes, ("fid", "recall"), strict=True):
         ends = []
         for said, rows, color in (
-            ("dcgan", plain, look.VERMILION),
+            ("dcgan, fast", fast, look.VERMILION),
             ("sngan", normalized, look.BLUE),
         ):
             values = [row[metric] for row in rows]
@@ -183,7 +193,7 @@ def results(quick: bool) -> Path:
     return (common.QUICK if quick else common.RESULTS) / "sngan.json"
 
 
-PARTS = {"dcgan": dcgan, "sngan": sngan}
+PARTS = {"dcgan": dcgan, "dcgan-fast": dcgan_fast, "sngan": sngan}
 
 
 def show(name: str, result: Result) -> None:

@@ -28,6 +28,10 @@ class Unrolled(nn.Module):
     discriminator itself meets.
     """
 
+    mean: Tensor
+    square: Tensor
+    moves: Tensor
+
     def __init__(self, discriminator: nn.Module, loss: Objective, recipe: Recipe) -> None:
         super().__init__()
         self.loss, self.steps = loss, recipe.unroll.steps
@@ -90,9 +94,9 @@ class Unrolled(nn.Module):
                 self.mean.copy_(mean)
                 self.square.copy_(square)
                 self.moves += 1
-        moves = int(self.moves) + step
-        scale = (square / (1 - second**moves) + TINY).sqrt()
-        return mean / (1 - first**moves) / scale, (mean, square)
+        count = int(self.moves) + step
+        scale = (square / (1 - second**count) + TINY).sqrt()
+        return mean / (1 - first**count) / scale, (mean, square)
 
 
 def unrolled(discriminator: nn.Module, loss: Objective, recipe: Recipe) -> Term:

@@ -73,7 +73,7 @@ def trained(overrides: Result) -> tuple[list[Result], Result]:
     looks, scatter, before = [], {}, None
     while state.step < recipe.steps:
         run_step(state)
-        state.statistics.values.clear()
+        state.statistics.clear()
         if state.step % LOOK_EVERY == 0:
             network = state.game.players["generator"]
             samples = state.game.sample(network, range(SAMPLES))

@@ -2,11 +2,12 @@
 
     python -m benchmarks.sngan [--quick] [--only dcgan dcgan-fast sngan]
 
-`dcgan` is that recipe with 16 maps, `dcgan-fast` the same at five times the published rates, `sngan`
-the recipe as shipped. Distance (FID on the shipped classifier's features), precision and recall are
-those of 1,000 samples of the averaged generator against 1,000 digits that no GAN trained on. PyTorch
-normalizes the matrix that a kernel unfolds to; beside its largest singular value, by SVD, stands that
-of the convolution itself, as an operator on maps of the size that the layer sees, by power iteration.
+`dcgan` is that recipe with 16 maps, `dcgan-fast` the same at five times the published rates,
+`sngan` the recipe as shipped. Distance (FID on the shipped classifier's features), precision and
+recall are those of 1,000 samples of the averaged generator against 1,000 digits that no GAN trained
+on. PyTorch normalizes the matrix that a kernel unfolds to; beside its largest singular value, by
+SVD, stands that of the convolution itself, as an operator on maps of the size that the layer sees,
+by power iteration.
 """
 
 from __future__ import annotations
@@ -167,7 +168,7 @@ def picture(runs: dict[str, list[Result]], quick: bool) -> str:
         ("Distance to held-out digits", "Recall"),
     )
     for one, metric in zip(axes, ("fid", "recall"), strict=True):
-        for (name, rows), color in zip(runs.items(), COLORS, strict=True):
+        for rows, color in zip(runs.values(), COLORS, strict=True):
             values = [row[metric] for row in rows]
             one.plot([row["step"] for row in rows], values, color=color, linewidth=2.0)
         if metric == "fid":

@@ -137,7 +137,7 @@ def picture(without: Result, ahead: Result, quick: bool) -> str:
 
     figure = Figure(figsize=(11, 5.2), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
-    title = "Unrolling: a generator that knows the answer holds all modes"
+    title = "Unrolling: a generator that knows the answer covers all modes"
     figure.text(0.02, 0.945, title, size=15, weight="bold", color=look.INK)
     steps = list(without["scatter"])
     grid = figure.add_gridspec(2, len(steps) + 2, left=0.03, right=0.98, bottom=0.1, top=0.82)
@@ -156,12 +156,12 @@ def picture(without: Result, ahead: Result, quick: bool) -> str:
                 side.set_color(look.RULE)
         axes = figure.add_subplot(grid[row, len(steps) :])
         look.calm(axes)
-        for held in result["over_time"]["held"]:
+        for covered in result["over_time"]["covered"]:
             color = look.VERMILION if row == 0 else look.GREEN
-            axes.plot(result["over_time"]["step"], held, color=color, linewidth=1.4, alpha=0.7)
+            axes.plot(result["over_time"]["step"], covered, color=color, linewidth=1.4, alpha=0.7)
         axes.set(ylim=(0, 8.4), yticks=range(0, 9, 2))
         if row == 0:
-            axes.set_title("modes held, each seed", size=9.5, color=look.MUTED)
+            axes.set_title("modes covered, each seed", size=9.5, color=look.MUTED)
     path = (common.QUICK if quick else common.IMAGES) / "unrolled.png"
     figure_png(figure, path, dpi=100)
     return path.relative_to(common.ROOT.parent).as_posix()

@@ -45,8 +45,11 @@ def run_parts(
     name: str,
     parts: Mapping[str, Callable[[bool], dict[str, Any]]],
     show: Callable[[str, dict[str, Any]], None],
-) -> None:
-    """Measure all parts of a benchmark, or those after --only; each replaces its own figures."""
+) -> argparse.Namespace:
+    """Measure all parts of a benchmark, or those after --only; each replaces its own figures.
+
+    Returns the options it was called with.
+    """
     parser = arguments(about)
     parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
     options = parser.parse_args()
@@ -56,6 +59,7 @@ def run_parts(
         path = save_result(name, result, options.quick, part)
         show(part, result)
         print(path, flush=True)
+    return options
 
 
 def cache() -> Path:
@@ -107,6 +111,13 @@ def save_result(name: str, result: dict[str, Any], quick: bool, part: str | None
         whole["parts"][part] = result
     write_json(path, whole)
     return path
+
+
+def saved_part(name: str, part: str, quick: bool) -> dict[str, Any] | None:
+    """The figures of a part that was measured before."""
+    path = (QUICK if quick else RESULTS) / f"{name}.json"
+    found = json.loads(path.read_text())["parts"].get(part) if path.exists() else None
+    return dict(found) if found else None
 
 
 class Watch:

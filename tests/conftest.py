@@ -1,5 +1,6 @@
 """What several test files start from; this folder is on the path, for `helpers`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,14 @@ import pytest
 import sparring
 from helpers import QUICK, THIN, Answer, Command
 from sparring import cli
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests compute is not kept in the user's own cache, nor taken from there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARRING_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """evaluate on samples of any program, compare, and runs of several seeds."""
 
 import math
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,9 +12,10 @@ from PIL import Image
 
 import sparring
 from helpers import QUICK, THIN, Command, words_of
+from sparring.comparison import points
 from sparring.data import open_data
 from sparring.errors import InputError
-from sparring.metrics import Record
+from sparring.metrics import Curve, Record
 from sparring.recipe import Data
 from sparring.scoring import Entry, differences
 
@@ -85,6 +87,11 @@ def test_good_against_bad_is_beyond_chance_and_good_against_good_is_not(
 
 def a_record(value: float, error: float | None) -> dict[str, Record]:
     return {"kid": Record(value, error, "f", "l", "none", 9, 9, 0, "test", [])}
+
+
+def test_a_curve_is_drawn_with_recall_right_and_precision_up() -> None:
+    curve = Curve(torch.tensor([0.0, 1.0, 1.0]), torch.tensor([1.0, 0.25, 0.25]))
+    assert points(curve) == "100.0,100.0 25.0,0.0"
 
 
 @pytest.mark.parametrize(("gap", "beyond"), [(1.9, False), (2.0, True)])
@@ -181,6 +188,10 @@ def test_the_page_shows_samples_and_scores(digits: dict[str, Path], tmp_path: Pa
     assert all(image["alt"] for image in tags.images)
     assert tags.cells == 2 * 3 + 2 * 5
     assert "http" not in page.read_text()
+    curves = re.findall(r'<polyline points="([^"]+)"', page.read_text())
+    best = re.findall(r"</sub> (\d\.\d{3})", page.read_text())
+    assert len(curves) == 2
+    assert [float(value) > 0.9 for value in best] == [True, True, False, False]
 
 
 def test_text_says_what_is_beyond_chance(digits: dict[str, Path], command: Command) -> None:

@@ -15,16 +15,22 @@ from sparring.recipes import load_recipe, parse_override, recipe_names, recipe_t
 from sparring.training.state import State
 
 SHIPPED = [
+    "acgan",
+    "cdcgan",
+    "cgan",
     "dcgan",
     "digits",
     "gaussian",
     "gaussian-moments",
     "grid",
+    "lsgan",
     "mlp-mnist",
     "patterns",
     "ring",
     "sngan",
     "unrolled",
+    "wgan",
+    "wgan-gp",
 ]
 
 

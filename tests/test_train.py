@@ -55,7 +55,14 @@ def test_the_history_has_a_line_a_tick(digits: Run) -> None:
     ticks = history(digits)
     assert [tick["step"] for tick in ticks] == [4, 8, 12]
     assert [tick["samples_seen"] for tick in ticks] == [64, 128, 192]
-    keys = ("seconds", "loss/discriminator", "loss/generator", "score/real", "accuracy/fake")
+    keys = (
+        "seconds",
+        "evaluation_seconds",
+        "loss/discriminator",
+        "loss/generator",
+        "score/real",
+        "accuracy/fake",
+    )
     for tick in ticks:
         assert all(isinstance(tick[key], float) for key in (*keys, "metric/kid", "metric/fid"))
         assert tick["findings"] == []
@@ -93,6 +100,9 @@ def test_the_summary_says_what_happened(digits: Run) -> None:
     assert summary["run"] == str(digits.path)
     assert [finding["code"] for finding in summary["findings"]] == ["short-run"]
     assert summary["seconds"] > 0
+    spent = sum(tick["evaluation_seconds"] for tick in history(digits))
+    assert 0 < summary["evaluation_seconds"] == pytest.approx(spent, abs=0.01)
+    assert summary["notes"] == []  # nobody waits for so little
     assert summary["best"]["metrics"].keys() == {"kid", "fid"}
     record = summary["best"]["metrics"]["fid"]
     assert (record["samples_real"], record["samples_fake"]) == (500, 120)
@@ -182,7 +192,7 @@ class MyDiscriminator(nn.Module):
         return self.layers(x)[:, 0]
 
 
-RING = QUICK | {"evaluation": QUICK["evaluation"] | {"metrics": ["fid", "modes"]}}
+RING = QUICK | {"evaluation": QUICK["evaluation"] | {"metrics": ["fid", "modes", "ppl"]}}
 
 
 def test_networks_of_ones_own(tmp_path: Path) -> None:
@@ -200,7 +210,12 @@ def test_networks_of_ones_own(tmp_path: Path) -> None:
     generator = sparring.load(run.path, generator=MyGenerator)
     assert isinstance(generator, MyGenerator)
     assert generator.angle == 2.5
-    assert run.evaluate(["modes"], samples=50)["modes"]["samples_fake"] == 50
+    records = run.evaluate(["modes", "ppl"], samples=50)
+    assert records["modes"]["samples_fake"] == 50
+    assert records["ppl"]["value"] > 0
+    ticks = run.folder.read_history()
+    assert all(tick["metric/ppl"] > 0 for tick in ticks if "metric/fid" in tick)
+    assert "metric/ppl" in ticks[-1]
 
 
 def test_networks_of_ones_own_take_no_options_of_the_recipes_networks(tmp_path: Path) -> None:

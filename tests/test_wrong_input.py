@@ -32,6 +32,13 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sparring.train("ring", out=tmp_path_factory.mktemp("ring") / "run", overrides=RING).path
 
 
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run of `cgan`."""
+    small = QUICK | {"generator.width": [8], "discriminator.width": [8], "steps": 2}
+    return sparring.train("cgan", out=tmp_path_factory.mktemp("cgan") / "run", overrides=small).path
+
+
 def put(path: Path, content: Content) -> None:
     if content is None:
         path.unlink()
@@ -52,12 +59,13 @@ def test_wrong_input_is_told_with_the_fix(
     command: Command,
     images: Path,
     ring: Path,
+    classes: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.dont_write_bytecode", True)
-    places = {"@run": str(images), "@ring": str(ring)}
+    places = {"@run": str(images), "@ring": str(ring), "@classes": str(classes)}
     words = [places.get(word, word) for word in shlex.split(wrong.words)]
     if "copy" in words:
         shutil.copytree(ring, "copy")

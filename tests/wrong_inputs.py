@@ -1,6 +1,7 @@
 """Wrong inputs by area and title: what is typed and lies there, what is said, and the fix.
 
-In `words`, @run is a finished run of `digits`, @ring one of `ring`, `copy` a copy of @ring. `files`
+In `words`, @run is a finished run of `digits`, @ring one of `ring`, @classes one of `cgan`,
+`copy` a copy of @ring. `files`
 are made before: text, bytes, a folder, or what a function makes of the file that is there; a link
 leads to where its path says, and None takes the file away. All of them end with exit code 2.
 """
@@ -221,6 +222,9 @@ OVERRIDES = {
     "a metric for other data": Wrong(
         "train 'evaluation.metrics=[kid, modes]'", "needs known modes", "ring"
     ),
+    "a metric that needs labels": Wrong(
+        "train 'evaluation.metrics=[kid, cas]'", "needs labels", "`labels`"
+    ),
     "unknown features": Wrong("train ring evaluation.features=vgg", "no features `vgg`", "auto"),
     "features for other data": Wrong(
         "train ring evaluation.features=classifier", "reads grey 28x28", "features="
@@ -255,6 +259,56 @@ OVERRIDES = {
     ),
     "pictures by convolutions of numbers": Wrong(
         "train ring generator.name=dcgan", "not samples of (2,)", "generator.name=mlp"
+    ),
+}
+
+LABELS = {
+    "a class of a generator without": Wrong(
+        "sample @run --label 7 --out x.png", "knows no classes", "leave --label out"
+    ),
+    "a class there is not": Wrong(
+        "sample @classes --label 10 --out x.png", "no class `10`", "choose one of: 0, 1, 2"
+    ),
+    "a class below the first": Wrong(
+        "sample @classes --label -1 --out x.npz", "no class `-1`", "choose one of: 0"
+    ),
+    "a class by a wrong name": Wrong(
+        "sample @classes --label seven --out x", "no class `seven`", "choose one of: 0"
+    ),
+    "pictures without classes": Wrong(
+        "train cgan --data my.npz",
+        "generator.condition=embedding needs labelled data",
+        "one subfolder each",
+        {"my.npz": npz(samples=np.zeros((50, 1, 12, 12), np.uint8))},
+    ),
+    "numbers without classes": Wrong(
+        "train gaussian discriminator.condition=projection", "needs labelled data", "subfolder"
+    ),
+    "labels for the discriminator only": Wrong(
+        "train cdcgan generator.condition=none",
+        "the discriminator is given labels, the generator is not",
+        "generator.condition",
+    ),
+    "labels for the generator only": Wrong(
+        "train digits generator.condition=embedding",
+        "the generator is given labels, the discriminator is not",
+        "discriminator.condition",
+    ),
+    "no classifier": Wrong(
+        "train acgan discriminator.condition=projection",
+        "needs an auxiliary classifier",
+        "discriminator.condition=auxiliary",
+    ),
+    "an unknown condition": Wrong(
+        "train cgan generator.condition=label", "generator.condition='label'", "'embedding'"
+    ),
+    "packs with labels": Wrong(
+        "train cdcgan discriminator.packing=2", "have no one label", "discriminator.packing=1"
+    ),
+    "no gain for each class": Wrong(
+        "train cdcgan generator.normalization=layer",
+        "has no gain and bias for each class",
+        "generator.normalization=batch",
     ),
 }
 
@@ -510,8 +564,26 @@ COMMANDS = {
     "an unknown score": Wrong("evaluate @run --metrics fdi", "there is no `fdi`", "`fid`?"),
     "no score": Wrong("evaluate @run --metrics ,", "no metric was named", "fid, kid"),
     "a score for other data": Wrong("evaluate @run --metrics modes", "known modes", "ring"),
+    "a score that needs labels": Wrong("evaluate @run --metrics cas", "needs labels", "`labels`"),
     "other data": Wrong("evaluate @run --data patterns", "cannot be compared", "same size"),
     "unknown features": Wrong("evaluate @run --features vgg", "no features `vgg`", "auto"),
+    "weights for no network": Wrong("evaluate @run --weights file", "take no file", "inception"),
+    "no such weights": Wrong(
+        "evaluate @run --features inception --weights nowhere", "`nowhere` do not exist", "path"
+    ),
+    "features of labels that are not there": Wrong(
+        "evaluate @ring --features trained", "holds vectors", "features=samples"
+    ),
+    "an export of nothing": Wrong("export nowhere x.onnx", "`nowhere` holds neither", "`runs/`"),
+    "an export as something else": Wrong("export @run x.pt", "does not end in .onnx", "generator"),
+    "numbers as bytes": Wrong("export @ring x.onnx --uint8", "vectors, not images", "--uint8"),
+    "an unknown precision": Wrong("export @ring x.onnx --quantize int4", "int4", "int8, fp16"),
+    "an unknown hub's name": Wrong("sample hf:a/b/c --out x.png", "no name of a model", "hf:USER"),
+    "scores of no ONNX file": Wrong("evaluate x.onnx", "`x.onnx` does not exist", "path"),
+    "a comparison with no ONNX file": Wrong("compare @run x.onnx", "`x.onnx` does not", "path"),
+    "scores of a broken ONNX file": Wrong(
+        "evaluate x.onnx --data ring", "`x.onnx` cannot be read as ONNX", "", {"x.onnx": b"none"}
+    ),
     "a report of nothing": Wrong("report nowhere", "`nowhere` holds no run", "`runs/`"),
     "a report of a file": Wrong("report file", "`file` holds no run", "`runs/`", A_FILE),
 }
@@ -519,6 +591,7 @@ COMMANDS = {
 AREAS = {
     "recipe": RECIPES,
     "override": OVERRIDES,
+    "label": LABELS,
     "one's own": OWN,
     "data": DATA,
     "checkpoint": CHECKPOINTS,

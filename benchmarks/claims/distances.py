@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.claims import drawing
-from benchmarks.claims.drawing import look
+from benchmarks import drawing
+from benchmarks.drawing import look
 from sparring.data import Dataset
 from sparring.data.dataset import split_by_draw
 from sparring.games import LatentGame, Move
@@ -219,4 +219,4 @@ def picture(rows: list[Row], quick: bool) -> str:
     for axes in (js, wasserstein, gradients):
         axes.axvspan(0, 1, color=look.MUTED, alpha=0.08, linewidth=0)
         drawing.across(axes, "distance d (grey: they overlap)")
-    return drawing.save(figure, "distances", quick)
+    return drawing.save(figure, "claim-distances", quick)

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 import sparring
-from benchmarks import common
-from benchmarks.claims import drawing
-from benchmarks.claims.drawing import look
+from benchmarks import common, drawing
+from benchmarks.drawing import look
 from benchmarks.toys import FIRST_SEED
 from sparring.data import open_data
 from sparring.errors import StoppedByFinding
@@ -141,4 +140,4 @@ def picture(histories: dict[tuple[str, int], list[Row]], summed: list[Row], quic
     ends.set_ylim(len(STARTS) - 0.5, -0.5)
     ends.set_xlim(left=0)
     drawing.across(ends, "KID")
-    return drawing.save(figure, "initialization", quick)
+    return drawing.save(figure, "claim-initialization", quick)

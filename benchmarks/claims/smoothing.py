@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 import sparring
-from benchmarks import common
-from benchmarks.claims import drawing
-from benchmarks.claims.drawing import look
+from benchmarks import common, drawing
+from benchmarks.drawing import look
 from benchmarks.toys import FIRST_SEED
 from sparring.api import Run
 from sparring.data import open_data, to_network
@@ -145,4 +144,4 @@ def picture(scores: dict[str, list[Tensor]], runs: list[Row], quick: bool) -> st
     kid.set_ylim(len(LABELS) - 0.5, -0.5)
     kid.set_xlim(left=0)
     drawing.across(kid, "KID (a dot a seed, the middle one marked)")
-    return drawing.save(figure, "smoothing", quick)
+    return drawing.save(figure, "claim-smoothing", quick)

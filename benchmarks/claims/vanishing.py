@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.claims import drawing
-from benchmarks.claims.drawing import look
+from benchmarks import drawing
+from benchmarks.drawing import look
 from sparring.data import open_data
 from sparring.games import GAMES, Move
 from sparring.objectives import LOSSES
@@ -202,4 +202,4 @@ def picture(alone: list[Row], after: list[Row], quick: bool) -> str:
     later.set_ylim(bottom=0)
     drawing.name_ends(later, ends)
     drawing.across(later, "steps in which both learn")
-    return drawing.save(figure, "vanishing", quick)
+    return drawing.save(figure, "claim-vanishing", quick)

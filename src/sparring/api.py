@@ -13,14 +13,17 @@ from sparring import scoring
 from sparring.comparison import write_comparison
 from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
-from sparring.games import GAMES, generate, walk
+from sparring.games import GAMES, LatentGame, generate, walk
+from sparring.hub import PREFIX, fetch, upload
 from sparring.lookup import find
-from sparring.metrics import check_metrics
+from sparring.metrics import Scorer, check_metrics
 from sparring.model import Model, is_model, read_model
 from sparring.objectives import Loss, Term
+from sparring.onnx_export import export_onnx
 from sparring.recipe import Data, Recipe
+from sparring.recipes import load_recipe
 from sparring.referee import preflight
-from sparring.run import RunFolder, next_free
+from sparring.run import RunFolder, next_free, open_run
 from sparring.scoring import score
 from sparring.session import Session, read_summary
 from sparring.starting import Overrides, check_same, choose, fit, start_from, tell, to_resume
@@ -56,6 +59,25 @@ class Run:
     ) -> dict[str, dict[str, Any]]:
         """Scores against the run's test split."""
         return evaluate(self.path, self._data, metrics, samples, generator=self._make)
+
+    def export(
+        self,
+        file: str | Path,
+        *,
+        uint8: bool = False,
+        truncation: bool = False,
+        quantize: str | None = None,
+    ) -> dict[str, Any]:
+        """Write the generator as ONNX, as `sparring.export` does."""
+        return export(
+            self.path,
+            file,
+            uint8=uint8,
+            truncation=truncation,
+            quantize=quantize,
+            generator=self._make,
+            data=self._data,
+        )
 
 
 def train(
@@ -102,10 +124,13 @@ def train(
         chosen.data = chosen.data.model_copy(
             update={"size": dataset.shape[1], "channels": dataset.shape[0]}
         )
-    check_metrics(chosen.evaluation.metrics, chosen.evaluation.features, dataset)
     device = choose_device(chosen.device)
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
+    asked = chosen.evaluation
+    labelled = isinstance(game, LatentGame) and bool(game.conditional)
+    for names in (asked.metrics, asked.final_metrics or []):
+        check_metrics(names, asked.features, dataset, asked.weights, labelled)
     state = State(game, chosen, device)
     if found:
         check_same(found, chosen, dataset, allow_changes)
@@ -120,12 +145,16 @@ def train(
     session = Session(folder, state, dataset, known)
     if found:
         session.resume(found, tell)
-    session.train(time_limit)
+    for note in session.train(time_limit)["notes"]:
+        tell(note)
     return Run(folder, generator, data if isinstance(data, Dataset) else None)
 
 
 def load(path: str | Path, generator: Callable[..., nn.Module] | None = None) -> nn.Module:
-    """The generator of a run or a model folder: eval mode, averaged weights of the best step."""
+    """The generator of a run or a model folder: eval mode, averaged weights of the best step.
+
+    `hf:USER/NAME` is a model folder on the Hugging Face hub (extra `hub`).
+    """
     return _model(path, generator).generator
 
 
@@ -177,12 +206,18 @@ def evaluate(
     seed: int = 0,
     *,
     generator: Callable[..., nn.Module] | None = None,
+    weights: str | Path | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Score a run against its test split, or samples of any program against all of `data`.
 
-    Those are an npz with `samples`, or a folder of images.
+    Those are an npz with `samples`, a folder of images, or what an ONNX generator makes; one that
+    was trained on a data set known by name is scored against its test split without `data`.
+    `weights` is the file of the published network that `features` names; without one it is
+    downloaded.
     """
-    records, _ = score(Path(what), data, metrics, samples, features, seed, generator)
+    records, _ = score(
+        Path(what), data, metrics, samples, features, seed, generator, weights=weights
+    )
     return {name: record.json() for name, record in records.items()}
 
 
@@ -194,13 +229,16 @@ def compare(
     features: str | None = None,
     seed: int = 0,
     html: str | Path | None = None,
+    weights: str | Path | None = None,
 ) -> dict[str, Any]:
     """Runs, archives and folders side by side, and whether each difference exceeds chance.
 
     A folder of runs (`sparring train --seeds`) is one entry. With `html` a page is written too.
+    `features` and `weights` are as in `evaluate`.
     """
     paths = [Path(what) for what in whats]
-    entries = scoring.compare(paths, data, metrics, samples, features, seed)
+    curves = html is not None
+    entries = scoring.compare(paths, data, metrics, samples, features, seed, weights, curves)
     answer = {
         "entries": [entry.json() for entry in entries],
         "differences": scoring.differences(entries),
@@ -208,6 +246,49 @@ def compare(
     if html is not None:
         write_comparison(Path(html), entries, answer)
     return answer
+
+
+def export(
+    path: str | Path,
+    file: str | Path,
+    *,
+    uint8: bool = False,
+    truncation: bool = False,
+    quantize: str | None = None,
+    generator: Callable[..., nn.Module] | None = None,
+    data: Dataset | None = None,
+) -> dict[str, Any]:
+    """Write the generator of a run or model folder as ONNX, checked against PyTorch.
+
+    The input is `z` [N, latent size], the output `samples` [N, ...] in [-1, 1], uint8 with `uint8`;
+    `truncation` adds an input [N] that z is multiplied by. `quantize`, `int8` or `fp16`, needs a
+    run, on whose test split its cost is measured. Returns path, max_abs_error, batches_checked.
+    """
+    model = _model(path, generator)
+    if quantize is None:
+        return export_onnx(model, Path(file), uint8, truncation)
+    if not RunFolder(path).exists:
+        raise InputError(
+            f"`{path}` holds no run, whose test split would show what --quantize costs",
+            "name the run, or leave --quantize out",
+        )
+    recipe = load_recipe(open_run(path).recipe)
+    config = recipe.evaluation
+
+    def scorer() -> Scorer:
+        return Scorer(data or open_data(recipe.data), "test", config.features)
+
+    how = (uint8, truncation, quantize, scorer, config.final_samples)
+    return export_onnx(model, Path(file), *how)
+
+
+def push(path: str | Path, name: str, private: bool = False) -> str:
+    """Put the model of a run or a model folder on the Hugging Face hub as USER/NAME.
+
+    Needs the extra `hub` and a token that may write (HF_TOKEN); returns the address.
+    """
+    folder = RunFolder(path)
+    return upload(folder.model if folder.exists else folder.path, name, private)
 
 
 def pack(
@@ -232,6 +313,8 @@ def pack(
 
 
 def _model(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
+    if str(path).startswith(PREFIX):
+        return read_model(fetch(str(path).removeprefix(PREFIX), runs_code=make is not None), make)
     folder = RunFolder(path)
     if not folder.exists and not is_model(folder.path):
         raise InputError(

@@ -28,6 +28,12 @@ data = typer.Typer(help="Data sources.", no_args_is_help=True)
 app.add_typer(recipes, name="recipes")
 app.add_typer(data, name="data")
 
+Features = Annotated[
+    str | None, typer.Option(help="What is compared: inception, pixels, ... [auto].")
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="File of the features' network, where there is no network.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 stderr = Console(stderr=True, highlight=False)
 # Newer versions of Typer carry a copy of click, whose exceptions are not those of the package.
@@ -177,18 +183,19 @@ def sample(
 
 @app.command()
 def evaluate(
-    what: Annotated[Path, typer.Argument(help="A run, an npz or a folder of samples.")],
+    what: Annotated[Path, typer.Argument(help="A run, an ONNX generator, an npz or a folder.")],
     data: Annotated[str | None, typer.Option(help="Data to compare with.")] = None,
     metrics: Annotated[str, typer.Option(help="Names, comma-separated.")] = "fid,kid",
     samples: Annotated[int, typer.Option(min=2)] = 2000,
-    features: Annotated[str | None, typer.Option()] = None,
+    features: Features = None,
+    weights: Weights = None,
     as_json: Json = False,
 ) -> None:
     """Score a generator or samples, with the provenance of every number."""
     from sparring import api
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
-    records = api.evaluate(what, data, names, samples, features)
+    records = api.evaluate(what, data, names, samples, features, weights=weights)
 
     def tell() -> None:
         for name, record in records.items():
@@ -206,12 +213,13 @@ def evaluate(
 @app.command()
 def compare(
     whats: Annotated[
-        list[Path], typer.Argument(metavar="WHAT WHAT...", help="Runs, npz, folders.")
+        list[Path], typer.Argument(metavar="WHAT WHAT...", help="Runs, .onnx, npz, folders.")
     ],
     data: Annotated[str | None, typer.Option(help="Data to compare with.")] = None,
     metrics: Annotated[str, typer.Option(help="Names, comma-separated.")] = "fid,kid",
     samples: Annotated[int, typer.Option(min=2)] = 2000,
-    features: Annotated[str | None, typer.Option()] = None,
+    features: Features = None,
+    weights: Weights = None,
     html: Annotated[Path | None, typer.Option(help="Write a page too.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -220,10 +228,36 @@ def compare(
     from sparring.comparison import told
 
     names = [name.strip() for name in metrics.split(",") if name.strip()]
-    answer = api.compare(
-        *whats, data=data, metrics=names, samples=samples, features=features, html=html
-    )
+    how: dict[str, Any] = {"samples": samples, "features": features, "weights": weights}
+    answer = api.compare(*whats, data=data, metrics=names, html=html, **how)
     _answer(answer, as_json, lambda: print(told(answer)))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="A run or a model folder.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.onnx")],
+    uint8: Annotated[bool, typer.Option("--uint8", help="Images in bytes.")] = False,
+    truncation: Annotated[
+        bool, typer.Option("--truncation", help="An input that latents are multiplied by.")
+    ] = False,
+    quantize: Annotated[str | None, typer.Option(help="int8 or fp16; its cost is told.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the generator as ONNX, checked against PyTorch."""
+    from sparring import api
+    from sparring.quantize import told
+
+    answer = api.export(run, file, uint8=uint8, truncation=truncation, quantize=quantize)
+
+    def tell() -> None:
+        batches = ", ".join(map(str, answer["batches_checked"]))
+        error = answer["max_abs_error"]
+        print(f"{answer['path']}: within {error:.2g} of PyTorch at batches of {batches}")
+        for line in told(answer.get("quantization")):
+            print(line)
+
+    _answer(answer, as_json, tell)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from sparring.metrics import Curve
 from sparring.report import samples_picture
 from sparring.run import write_text
 from sparring.scoring import Entry
@@ -54,6 +55,8 @@ def write_comparison(path: Path, entries: Sequence[Entry], answer: dict[str, Any
         entries=answer["entries"],
         differences=answer["differences"],
         pictures=[_picture(entry) for entry in entries],
+        curves=[entry.curve for entry in entries],
+        points=points,
         number=number,
         verdict=verdict,
     )
@@ -66,3 +69,10 @@ def _picture(entry: Entry) -> str:
     buffer = io.BytesIO()
     samples_picture(entry.samples).save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def points(curve: Curve) -> str:
+    """The corners of a precision-recall curve in a square of 100: recall right, precision up."""
+    across, up = 100 * curve.recall, 100 * (1 - curve.precision)
+    corners = zip(across.tolist(), up.tolist(), strict=True)
+    return " ".join(dict.fromkeys(f"{x:.1f},{y:.1f}" for x, y in corners))

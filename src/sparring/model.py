@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from sparring.data import Dataset
+from sparring.card import model_card
+from sparring.data import Dataset, data_names
 from sparring.errors import InputError
 from sparring.games import Prior
 from sparring.networks import build_generator
@@ -31,9 +32,12 @@ def write_model(
     dataset: Dataset,
     step: int,
     metrics: dict[str, dict[str, Any]],
-    class_counts: Sequence[int] = (),
+    class_counts: Sequence[int],
+    verdict: str,
+    findings: Sequence[dict[str, Any]],
 ) -> None:
     """Write config.json, model.safetensors and the card of an averaged generator."""
+    data = recipe.data
     config = {
         "format": 1,
         "sparring": __version__,
@@ -45,13 +49,21 @@ def write_model(
         # Of a conditional generator, by label: what it is called, and how often it occurs.
         "classes": list(dataset.classes) if class_counts else [],
         "class_counts": list(class_counts),
-        "data": {"name": dataset.name, "licence": dataset.licence},
+        "data": {
+            "name": dataset.name,
+            "licence": dataset.licence,
+            "fingerprint": dataset.fingerprint,
+            # Where it can be had again; a path would say nothing on another machine.
+            "source": data.model_dump(mode="json") if data.name in data_names() else None,
+        },
         "step": step,
         "metrics": metrics,
     }
     write_bytes(folder / WEIGHTS, save({key: t.contiguous() for key, t in tensors.items()}))
     write_json(folder / CONFIG, config)
-    write_text(folder / CARD, model_card(recipe, dataset, step, metrics, bool(class_counts)))
+    conditional = bool(class_counts)
+    card = model_card(recipe, dataset, step, metrics, verdict, findings, conditional)
+    write_text(folder / CARD, card)
 
 
 class Model:
@@ -60,22 +72,31 @@ class Model:
     def __init__(self, generator: nn.Module, config: dict[str, Any]) -> None:
         self.generator = generator
         self.config = config
-        latent = Latent.model_validate(config["latent"])
-        self.prior = Prior(latent, config.get("class_counts", ()))
-        self.classes: tuple[str, ...] = tuple(config.get("classes", ()))
+        self.latent = Latent.model_validate(config["latent"])
+        self.prior = Prior(self.latent, config.get("class_counts", ()))
+        self.name = str(config.get("recipe", "generator"))
         self.shape = tuple(config["shape"])
+        self.classes = tuple(config.get("classes", ()))  # of one that is called with labels too
         self.is_images: bool = config["images"]
 
     def label(self, name: str) -> int:
         """The label of a class by its name or number; InputError if there is none."""
         if not self.prior.classes:
             raise InputError("this generator knows no classes", "leave --label out")
+        counts = self.prior.class_counts
+        known = [one for one, count in zip(self.classes, counts, strict=True) if count]
+        names = ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
         if name in self.classes:
-            return self.classes.index(name)
-        if name.isdecimal() and int(name) < self.prior.classes:
-            return int(name)
-        names = ", ".join(self.classes[:SHOWN]) + (", …" if len(self.classes) > SHOWN else "")
-        raise InputError(f"there is no class `{name}`", f"choose one of: {names}")
+            number = self.classes.index(name)
+        elif name.isascii() and name.isdecimal() and int(name) < self.prior.classes:
+            number = int(name)
+        else:
+            raise InputError(f"there is no class `{name}`", f"choose one of: {names}")
+        if not counts[number]:
+            raise InputError(
+                f"there was no training sample of class `{name}`", f"choose one of: {names}"
+            )
+        return number
 
 
 def is_model(folder: Path) -> bool:
@@ -112,50 +133,3 @@ def read_model(folder: Path, make: Callable[..., nn.Module] | None = None) -> Mo
         ) from None
     generator.eval().requires_grad_(False)
     return Model(generator.to(memory_format=torch.channels_last), config)
-
-
-def model_card(
-    recipe: Recipe,
-    dataset: Dataset,
-    step: int,
-    metrics: dict[str, dict[str, Any]],
-    conditional: bool = False,
-) -> str:
-    """The card: what it makes, from what, how good, what for."""
-    rows = "\n".join(
-        f"| {name} | {record['value']:.5g} | {record['features']} ({record['layer']}) | "
-        f"{record['samples_fake']} generated against {record['samples_real']} of split "
-        f"{record['split']} | {'; '.join(record['flags']) or '–'} |"
-        for name, record in metrics.items()
-    )
-    kind = "images in [-1, 1]" if dataset.is_images else "vectors"
-    drawn = "torch.randn" if recipe.latent.prior == "normal" else "torch.rand"
-    inputs, labels = f"{drawn}(16, {recipe.latent.size})", ""
-    if conditional:
-        inputs += f", torch.randint({len(dataset.classes)}, (16,))"
-        labels = f", labels [N] of {len(dataset.classes)} classes"
-    return f"""---
-library_name: sparring
-tags: [gan, {recipe.name}]
----
-# {recipe.title or recipe.name}
-
-A generator of {dataset.description}, trained with Sparring {__version__}.
-
-- **Data**: {dataset.name}: {dataset.description}. Licence: {dataset.licence or "not known"}.
-- **Recipe**: `{recipe.name}` (source: {recipe.source or "not given"}), seed {recipe.seed},
-  averaged weights after {step:,} of {recipe.steps:,} steps of {recipe.batch_size} samples.
-- **Input**: latents [N, {recipe.latent.size}], {recipe.latent.prior}{labels}.
-  **Output**: {kind}, shape {list(dataset.shape)}.
-- **Intended use**: learning and experiments; it can reproduce what its training data holds.
-
-| metric | value | features | samples | remarks |
-| --- | --- | --- | --- | --- |
-{rows}
-
-```python
-import sparring, torch
-generator = sparring.load("this folder")
-samples = generator({inputs})
-```
-"""

@@ -62,6 +62,7 @@ class Data(Section):
     flip: bool = False  # mirror half of the real images, drawn anew each time
     mean: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None  # of `gaussian`
     std: Annotated[float, Field(gt=0, le=1e6)] | None = None  # of `gaussian`, and of each mode
+    digits: Literal[2, 3] | None = None  # stacked in an image of `stacked-mnist`; None = 3
 
 
 class Latent(Section):
@@ -177,8 +178,11 @@ class Ema(Section):
 class Evaluation(Section):
     """Scores during training: on the selection split, every so many samples seen (0 = never).
 
-    The first metric of the list chooses the best checkpoint. `features` auto = the shipped
-    classifier for grey 28x28 images, else the samples themselves.
+    The first metric of the list chooses the best checkpoint; after `patience` evaluations without
+    a better one the run ends (0 = never). `final_metrics` are those of the final table, None =
+    `metrics` and, for images, what else tells of them. `features` auto = the shipped classifier
+    for grey 28x28 images, pixels for others, vectors themselves; `random` = a random network.
+    `weights` is the file of a published network, where it cannot be downloaded.
     """
 
     metrics: list[str] = ["kid", "fid"]
@@ -186,6 +190,15 @@ class Evaluation(Section):
     samples: Samples = 1_000
     final_samples: Samples = 2_000
     features: str = "auto"
+    weights: str | None = None
+    patience: Annotated[int, Field(ge=0, le=10**6)] = 0
+    final_metrics: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _patience_has_something_to_wait_for(self) -> Evaluation:
+        if self.patience and not (self.every and self.metrics):
+            raise ValueError("patience counts evaluations: it needs `metrics`, and `every` above 0")
+        return self
 
 
 class Recipe(Section):

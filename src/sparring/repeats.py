@@ -14,6 +14,7 @@ from sparring.scoring import better
 from sparring.starting import Overrides, tell
 
 MOST_SEEDS = 1000
+SUMMED = ("seconds", "evaluation_seconds", "steps", "samples_seen")
 
 
 def train_seeds(
@@ -63,7 +64,7 @@ def _together(folder: Path, summaries: list[dict[str, Any]]) -> dict[str, Any]:
         for name, record in list(summary["best"]["metrics"].items())[:1]:
             if better(name, record["value"], best["best"]["metrics"][name]["value"]):
                 best = summary
-    sums = {key: sum(s[key] for s in summaries) for key in ("seconds", "steps", "samples_seen")}
+    sums = {key: sum(s[key] for s in summaries) for key in SUMMED}
     rate = round(sums["samples_seen"] / max(sums["seconds"], 1e-9), 1)
     findings = [finding for summary in summaries for finding in summary["findings"]]
     verdicts = {summary["verdict"] for summary in summaries}

@@ -10,13 +10,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from sparring.data import Dataset, open_data, read_samples
+from sparring.data import Dataset, open_data, read_labelled, read_samples
 from sparring.errors import InputError
 from sparring.games import generate
-from sparring.metrics import METRICS, Record, Scorer
+from sparring.lookup import find
+from sparring.metrics import METRICS, Curve, Made, Record, Scorer, need_labels, source
 from sparring.model import read_model
+from sparring.onnx_generator import OnnxGenerator
 from sparring.recipe import MOST_SAMPLES, Data, Recipe
 from sparring.recipes import load_recipe
 from sparring.run import RunFolder, open_run
@@ -34,6 +37,7 @@ class Entry:
     name: str
     records: list[dict[str, Record]] = field(default_factory=list)
     samples: Tensor | None = None
+    curve: Curve | None = None
 
     def value(self, metric: str) -> float:
         return statistics.fmean(record[metric].value for record in self.records)
@@ -62,26 +66,52 @@ def score(
     seed: int,
     make: Callable[..., nn.Module] | None = None,
     split: str | None = None,
+    weights: str | Path | None = None,
 ) -> tuple[dict[str, Record], Tensor]:
-    """The records of one run, npz or folder of images, and the samples that were scored.
+    """The records of one run, ONNX generator, npz or folder of images, and what was scored.
 
-    A run is compared with the test split, the others with all of `data`, unless `split` says.
+    A run is compared with the test split, the others with all of `data`, unless `split` says; so
+    is an ONNX generator that knows its data, where no `data` is named.
     """
+    scorer, made = prepare(what, data, metrics, samples, features, seed, make, split, weights)
+    return scorer.score(made, metrics, seed), made.samples
+
+
+def prepare(
+    what: Path,
+    data: str | Data | Dataset | None,
+    metrics: Sequence[str],
+    samples: int,
+    features: str | None,
+    seed: int,
+    make: Callable[..., nn.Module] | None = None,
+    split: str | None = None,
+    weights: str | Path | None = None,
+) -> tuple[Scorer, Made]:
+    """What `score` scores with, and what it scores."""
     _check_asked(metrics, samples)
-    if _is_samples(what):
+    if _is_onnx(what):
+        exported = OnnxGenerator(what, str(what))
+        split = split or ("test" if data is None else "all")
+        data = _trained_on(exported) if data is None else data
+        seeds = range(seed, seed + samples)
+        made = Made(exported.sample(seeds), exported.prior.of(seeds).labels)
+        dataset, features = _open_like(data, made.samples), features or "auto"
+    elif _is_samples(what):
         if data is None:
             told = "holds no run, and samples" if what.is_dir() else "holds samples, which"
             raise InputError(
                 f"`{what}` {told} must be compared with something", "name it with --data"
             )
-        fake, dataset = _pictures(what, data) if what.is_dir() else _archive(what, data)
+        made, dataset = _pictures(what, data) if what.is_dir() else _archive(what, data, metrics)
         features, split = features or "auto", split or "all"
     else:
         recipe = load_recipe(open_run(what).recipe)
-        fake = _drawn(what, recipe, samples, seed, make)
-        dataset = _open_like(data or recipe.data, fake)
-        features, split = features or recipe.evaluation.features, split or "test"
-    return Scorer(dataset, split, features).score(fake, metrics, seed), fake
+        made = _drawn(what, recipe, samples, seed, make)
+        dataset = _open_like(data or recipe.data, made.samples)
+        features, weights = _asked_or_of(recipe, features, weights)
+        split = split or "test"
+    return Scorer(dataset, split, features, weights=weights), made
 
 
 def compare(
@@ -91,30 +121,52 @@ def compare(
     samples: int,
     features: str | None,
     seed: int,
+    weights: str | Path | None = None,
+    curves: bool = False,
 ) -> list[Entry]:
     """Every entry scored in the same way; a folder of runs (train --seeds) is one entry.
 
-    Where a run is among them, its data, its test split and its features serve for all.
+    Where a run is among them, its data, its test split and its features serve for all; where no
+    data is named, so do those of an ONNX generator that knows them. With `curves` each has the
+    precision-recall curve of its first run.
     """
     if len(whats) < 2:
         raise InputError("one thing alone cannot be compared", "name two or more")
     parts = {what: _runs_in(what) or [what] for what in whats}
-    runs = [part for found in parts.values() for part in found if not _is_samples(part)]
-    named: str | Data | None = data
+    flat = [part for found in parts.values() for part in found]
+    runs = [part for part in flat if not _is_samples(part) and not _is_onnx(part)]
+    files = [part for part in flat if _is_onnx(part)]
+    named: str | Data | Dataset | None = data
+    split = "all"
     if runs:
         recipe = load_recipe(open_run(runs[0]).recipe)
-        named = data or recipe.data
-        features = features or recipe.evaluation.features
+        named, split = data or recipe.data, "test"
+        features, weights = _asked_or_of(recipe, features, weights)
+    elif files and data is None:
+        named, split = _trained_on(OnnxGenerator(files[0], str(files[0]))), "test"
     entries = []
     for what, found in parts.items():
         entry = Entry(str(what))
         for part in found:
-            split = "test" if runs else "all"
-            records, fake = score(part, named, metrics, samples, features, seed, split=split)
-            entry.records.append(records)
-            entry.samples = fake[:SHOWN] if entry.samples is None else entry.samples
+            scorer, made = prepare(
+                part, named, metrics, samples, features, seed, split=split, weights=weights
+            )
+            entry.records.append(scorer.score(made, metrics, seed))
+            if entry.samples is None:
+                entry.samples = made.samples[:SHOWN]
+                entry.curve = scorer.curve(made) if curves else None
         entries.append(entry)
     return entries
+
+
+def _asked_or_of(
+    recipe: Recipe, features: str | None, weights: str | Path | None
+) -> tuple[str, str | Path | None]:
+    """Features and file of weights: those asked for, else those a run was trained with."""
+    of_run = recipe.evaluation
+    if features is None:
+        return of_run.features, weights or of_run.weights
+    return features, weights
 
 
 def differences(entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -148,7 +200,8 @@ def differences(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 def better(metric: str, value: float, other: float) -> bool:
     """Whether `value` is the better one of two."""
-    return value > other if METRICS[metric].higher_is_better else value < other
+    higher = find(METRICS, metric, "metrics").higher_is_better
+    return value > other if higher else value < other
 
 
 def _quantile(a: Entry, b: Entry, error_a: float, error_b: float) -> float:
@@ -183,9 +236,31 @@ def _check_asked(metrics: Sequence[str], samples: int) -> None:
 
 def _drawn(
     run: Path, recipe: Recipe, count: int, seed: int, make: Callable[..., nn.Module] | None
-) -> Tensor:
+) -> Made:
     model = read_model(open_run(run).model, make)
-    return generate(model.generator, model.prior.of(range(seed, seed + count)), model.is_images)
+    inputs = model.prior.of(range(seed, seed + count))
+    samples = generate(model.generator, inputs, model.is_images)
+    return Made(samples, inputs.labels, source(model.generator, model.prior))
+
+
+def _is_onnx(what: Path) -> bool:
+    return what.suffix == ".onnx"
+
+
+def _trained_on(exported: OnnxGenerator) -> Dataset:
+    """The data set, known by name, that an ONNX generator says that it was trained on."""
+    source = exported.data.get("source")
+    if not source:
+        raise InputError(
+            f"`{exported.name}` must be compared with something", "name it with --data"
+        )
+    dataset = open_data(Data.model_validate(source))
+    if dataset.fingerprint != exported.data.get("fingerprint"):
+        raise InputError(
+            f"data `{dataset.name}` is not what `{exported.name}` was trained on",
+            "name the right one with --data",
+        )
+    return dataset
 
 
 def _is_samples(what: Path) -> bool:
@@ -205,18 +280,27 @@ def _open_like(named: str | Data | Dataset, samples: Tensor) -> Dataset:
     return open_data(Data(name=named))
 
 
-def _archive(path: Path, named: str | Data | Dataset) -> tuple[Tensor, Dataset]:
-    """The samples of an npz, and the data to compare them with."""
-    samples = read_samples(path)
-    return samples, _open_like(named, samples)
+def _archive(
+    path: Path, named: str | Data | Dataset, metrics: Sequence[str]
+) -> tuple[Made, Dataset]:
+    """The samples of an npz, their labels if a metric needs them, and what to compare with."""
+    made = Made(*read_labelled(path)) if need_labels(metrics) else Made(read_samples(path))
+    return made, _open_like(named, made.samples)
 
 
-def _pictures(folder: Path, named: str | Data | Dataset) -> tuple[Tensor, Dataset]:
-    """The images of a folder at the size of the data to compare them with, and that data."""
+def _pictures(folder: Path, named: str | Data | Dataset) -> tuple[Made, Dataset]:
+    """The images of a folder at the size of the data to compare them with, and that data.
+
+    Subfolders that are named as classes of that data label them.
+    """
     data = Data(name=named) if isinstance(named, str) else named
     dataset = data if isinstance(data, Dataset) else open_data(data)
     if not dataset.is_images:
         raise InputError(f"`{folder}` holds images, data `{dataset.name}` vectors", "give an npz")
     channels, size = dataset.shape[:2]
     own = {"name": str(folder), "size": size, "channels": channels}
-    return open_data(Data.model_validate(own)).values, dataset
+    pictures = open_data(Data.model_validate(own))
+    if pictures.labels is None or not set(pictures.classes) <= set(dataset.classes):
+        return Made(pictures.values), dataset
+    numbers = torch.tensor([dataset.classes.index(name) for name in pictures.classes])
+    return Made(pictures.values, numbers[pictures.labels]), dataset

@@ -16,15 +16,22 @@ from rich.console import Console
 from sparring.data import Dataset
 from sparring.errors import DiskFull, Interrupted, StoppedByFinding
 from sparring.games import prior_of
-from sparring.metrics import Scorer
+from sparring.metrics import Scorer, made_by
 from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
+from sparring.recipe import Evaluation as EvaluationKeys
 from sparring.referee import Finding
 from sparring.report import write_report
 from sparring.run import RunFolder, write_json, write_text
 from sparring.training import checkpoint
 from sparring.training.loop import Observer, Tick, train
 from sparring.training.state import State
+
+MOST_EVALUATION = 0.1  # of a run's time
+WORTH_TELLING = 5.0  # seconds of evaluation: nobody waits for less
+# What the final table of images has beside the recipe's metrics, from so many test images on.
+OF_IMAGES = ("precision", "recall", "density", "coverage", "two-sample", "memorization")
+ENOUGH = 20
 
 
 class Session:
@@ -92,7 +99,11 @@ class Session:
                 self.seconds = train(
                     state,
                     observers,
-                    lambda: bool(interrupted) or time.monotonic() > deadline,
+                    lambda: (
+                        bool(interrupted)
+                        or time.monotonic() > deadline
+                        or self.evaluation.has_stalled(state)
+                    ),
                     self.seconds,
                 )
                 if state.step < state.recipe.steps:
@@ -131,10 +142,20 @@ class Session:
             average.load_state_dict(kept)
         score = best.meta["score"]
         counts = prior_of(recipe.latent, self.dataset, average).class_counts
+        found = [finding.json() for finding in self.referee.findings]
+        step, verdict = score["step"], self.referee.verdict
         write_model(
-            self.folder.model, shipped, recipe, self.dataset, score["step"], metrics, counts
+            self.folder.model,
+            shipped,
+            recipe,
+            self.dataset,
+            step,
+            metrics,
+            counts,
+            verdict,
+            found,
         )
-        write_json(self.folder.metrics, {"step": score["step"], "metrics": metrics})
+        write_json(self.folder.metrics, {"step": step, "metrics": metrics})
         summary = self._summary(score, metrics)
         write_json(self.folder.summary, summary)
         self._write_findings()
@@ -143,26 +164,32 @@ class Session:
 
     def _final_metrics(self, generator: Any) -> dict[str, dict[str, Any]]:
         config = self.state.recipe.evaluation
-        if not config.metrics:
+        names = final_metrics(config, self.dataset)
+        if not names:
             return {}
-        samples = self.state.game.sample(generator, range(config.final_samples))
-        records = Scorer(self.dataset, "test", config.features).score(samples, config.metrics)
+        made = made_by(self.state.game, generator, range(config.final_samples))
+        scorer = Scorer(self.dataset, "test", config.features, weights=config.weights)
+        records = scorer.score(made, names)
         return {name: record.json() for name, record in records.items()}
 
     def _summary(self, score: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
         state = self.state
         findings = [finding.json() for finding in self.referee.findings]
+        history = self.folder.read_history()
+        evaluating = sum(tick.get("evaluation_seconds", 0.0) for tick in history)
         return {
             "run": str(self.folder.path),
             "recipe": state.recipe.name,
             "data": self.dataset.name,
             "seconds": round(self.seconds, 2),
+            "evaluation_seconds": round(evaluating, 2),
             "steps": state.step,
             "samples_seen": state.samples_seen,
             "samples_per_second": round(state.samples_seen / max(self.seconds, 1e-9), 1),
             "best": {"step": score["step"], "metrics": metrics},
             "verdict": self.referee.verdict,
             "findings": findings,
+            "notes": self._notes(evaluating),
             "equilibrium": state.game.equilibrium(),
             "dataset": {
                 "name": self.dataset.name,
@@ -171,9 +198,34 @@ class Session:
             },
         }
 
+    def _notes(self, evaluating: float) -> list[str]:
+        """What the user should know of how the run went."""
+        state, config = self.state, self.state.recipe.evaluation
+        notes = []
+        if state.step < state.recipe.steps and self.evaluation.has_stalled(state):
+            assert self.evaluation.best is not None
+            notes.append(
+                f"stopped at step {state.step}: {config.metrics[0]} has not improved for "
+                f"{config.patience} evaluations since step {self.evaluation.best['step']}"
+            )
+        share = evaluating / max(self.seconds + evaluating, 1e-9)
+        if config.every and evaluating > WORTH_TELLING and share > MOST_EVALUATION:
+            notes.append(f"evaluation took {share:.0%} of the run; raise evaluation.every")
+        return notes
+
     def _write_findings(self) -> None:
         found = [finding.json() for finding in self.referee.findings]
         write_json(self.folder.findings, {"verdict": self.referee.verdict, "findings": found})
+
+
+def final_metrics(config: EvaluationKeys, dataset: Dataset) -> list[str]:
+    """The metrics of the final table."""
+    if config.final_metrics is not None:
+        return config.final_metrics
+    few = not dataset.is_images or len(dataset.splits["test"]) < ENOUGH
+    if few or not config.metrics:
+        return config.metrics
+    return [*config.metrics, *(name for name in OF_IMAGES if name not in config.metrics)]
 
 
 @contextmanager

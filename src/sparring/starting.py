@@ -130,7 +130,14 @@ def start_from(state: State, init: str | Path) -> None:
     except checkpoint.BrokenCheckpoint as problem:
         raise InputError(f"cannot start from `{path}`: {problem}", "name a finished run") from None
     left = checkpoint.start_from(state, found)
-    if len(left) == sum(len(player.state_dict()) for player in state.game.players.values()):
+    # A single number fits anywhere, and means nothing elsewhere.
+    names = {
+        f"{player}.{key}"
+        for player, network in state.game.players.items()
+        for key, tensor in network.state_dict().items()
+        if tensor.numel() > 1
+    }
+    if names <= set(left):
         raise InputError(
             f"nothing of `{path}` fits the networks of this recipe",
             "name a run of the same networks and data size, or leave --init out",

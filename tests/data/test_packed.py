@@ -140,7 +140,10 @@ def test_batch_and_length_follow_the_data(count: int, batch: int, steps: int) ->
     dataset = Dataset("d", values, {"train": every})
     notes = fit_to_data(recipe, dataset, set())
     assert (recipe.batch_size, recipe.steps) == (batch, steps)
-    assert len(notes) == (1 if batch == 64 else 2)
+    assert len(notes) == (2 if batch == 64 else 3)
+    planned = load_recipe("dcgan")
+    evaluations = planned.steps * planned.batch_size / planned.evaluation.every
+    assert recipe.steps * recipe.batch_size / recipe.evaluation.every == evaluations
     assert (
         fit_to_data(recipe, Dataset("d", values, {"train": every}), {"steps", "batch_size"}) == []
     )

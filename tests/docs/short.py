@@ -15,6 +15,7 @@ SHORT = {
     "tick": 5,
     "snapshots": 2,
     "evaluation.metrics": ["kid"],  # fid takes roots of large matrices
+    "evaluation.final_metrics": ["kid"],
     "evaluation.samples": 80,
     "evaluation.final_samples": 80,
 }

@@ -74,3 +74,12 @@ def test_large_sets_are_compared_in_blocks() -> None:
 def test_any_number_of_samples_can_be_cut_into_blocks(count: int) -> None:
     real, fake = drawn(count, 2, 1), drawn(10_000, 2, 2)
     assert kid(Comparison(real, fake, fake)).value == pytest.approx(0, abs=0.05)
+
+
+def test_what_was_kept_of_the_real_side_fits_any_number_of_generated_samples() -> None:
+    real, many = drawn(4100, 3, 1), drawn(4000, 3, 2) + 0.1
+    kept: dict[str, object] = {}
+    for fake in (many, many[:500], many - 0.05):
+        again = kid(Comparison(real, fake, fake, kept=kept))
+        assert again.value == kid(Comparison(real, fake, fake)).value
+    assert len(kept) == 2  # in two blocks, and in one

@@ -1,11 +1,13 @@
 """Modes covered and samples near them, on samples whose answer is known."""
 
+import math
+
 import pytest
 import torch
 
 from helpers import toy
 from sparring.metrics import Comparison
-from sparring.metrics.modes import modes, nearest_modes
+from sparring.metrics.modes import kl_to_even, modes, nearest_modes
 
 
 def answer(samples: torch.Tensor, name: str) -> tuple[float, str]:
@@ -53,3 +55,32 @@ def test_nothing_is_covered_by_samples_far_away() -> None:
         0,
         "0 of 25 modes, 0.0% of samples near one",
     )
+
+
+def test_divergence_from_even_modes_by_hand() -> None:
+    assert kl_to_even(torch.tensor([5, 5, 5, 5])) == pytest.approx(0)
+    assert kl_to_even(torch.tensor([7, 0, 0, 0])) == pytest.approx(math.log(4))
+    three_to_one = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
+    assert kl_to_even(torch.tensor([3, 1])) == pytest.approx(three_to_one)
+    assert kl_to_even(torch.tensor([0, 0])) == math.inf
+
+
+def test_only_good_samples_count_for_the_divergence() -> None:
+    centers = toy("ring").modes
+    assert centers is not None
+    samples = torch.cat([centers.centers[:2].repeat(40, 1), torch.full((300, 2), 9.0)])
+    estimate = modes(Comparison(samples, samples, samples, toy("ring")))
+    assert estimate.more == {
+        "good_share": pytest.approx(80 / 380),
+        "kl": pytest.approx(math.log(8 / 2)),
+    }
+
+
+def test_few_samples_cannot_cover_many_modes() -> None:
+    """25 draws of 25 modes miss (24/25)^25 = 36% of them."""
+    grid = toy("grid")
+    for count, told in ((25, True), (250, False)):
+        samples = grid.split("test")[:count]
+        flags = modes(Comparison(samples, samples, samples, grid)).flags
+        assert any("only 25 samples for 25 modes: a perfect" in flag for flag in flags) is told
+    assert "would cover 16" in modes(Comparison(samples, samples, samples[:25], grid)).flags[2]

@@ -5,8 +5,8 @@ from importlib import import_module
 import pytest
 import torch
 
-from helpers import toy
-from sparring.data import Dataset, open_data
+from helpers import samples_of, toy
+from sparring.data import Dataset, open_data, to_network
 from sparring.errors import InputError
 from sparring.metrics import METRICS, Comparison, Scorer
 from sparring.metrics.classifier import accuracy, shipped_classifier
@@ -84,13 +84,13 @@ def test_all_samples_can_be_the_reference() -> None:
 def test_features_suit_the_samples(
     name: str, shape: tuple[int, ...], expected: tuple[str, str]
 ) -> None:
-    extractor = find_extractor(name, shape)
+    extractor = find_extractor(name, samples_of(shape))
     assert (extractor.name, extractor.resize) == expected
 
 
 def test_pixels_are_averaged_down() -> None:
     image = torch.arange(32 * 32).view(1, 1, 32, 32).fmod(256).to(torch.uint8)
-    features = find_extractor("pixels", (1, 32, 32))(image)
+    features = find_extractor("pixels", samples_of((1, 32, 32)))(image)
     assert features.shape == (1, 256)
     blocks = image[0, 0].double().view(16, 2, 16, 2).mean((1, 3)).flatten() / 255
     torch.testing.assert_close(features[0], blocks, rtol=0, atol=1e-6)
@@ -101,7 +101,7 @@ def test_pixels_are_averaged_down() -> None:
 )
 def test_features_that_do_not_suit_are_refused(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=name):
-        find_extractor(name, shape)
+        find_extractor(name, samples_of(shape))
 
 
 def test_what_cannot_be_scored_is_told(digits: Dataset) -> None:
@@ -117,7 +117,7 @@ def test_what_cannot_be_scored_is_told(digits: Dataset) -> None:
 
 def test_which_way_is_better_is_known() -> None:
     assert {name for name, metric in METRICS.items() if metric.higher_is_better} == {
-        *("is", "precision", "recall", "density", "coverage", "modes")
+        *("is", "precision", "recall", "density", "coverage", "modes", "lpips", "cas")
     }
 
 
@@ -137,3 +137,24 @@ def test_errors_are_left_until_they_are_asked_for(
     assert found["fid"].value >= 0
     with pytest.raises(AssertionError, match="computed"):
         scorer.score(digits.split("select"), ["kid"])
+
+
+def test_a_second_scoring_is_as_good_as_the_first(digits: Dataset) -> None:
+    """What a scorer keeps is of the real side alone, and is not worked out again."""
+    names = ["fid", "kid", "is", "precision", "recall", "density", "coverage"]
+    first, second = digits.split("select").split([300, 200])
+    scorer = Scorer(digits, "test")
+    scorer.estimates(first, names)
+    kept = dict(scorer._kept)
+    found = scorer.estimates(second, names)
+    assert all(scorer._kept[name] is kept[name] for name in scorer._kept)
+    fresh = Scorer(digits, "test").estimates(second, names)
+    assert {name: e.value for name, e in found.items()} == {n: e.value for n, e in fresh.items()}
+
+
+def test_classes_come_from_the_features_of_the_same_pass(digits: Dataset) -> None:
+    extractor = find_extractor("classifier", digits.shape)
+    images = digits.split("test")[:50]
+    with torch.inference_mode():
+        wanted = shipped_classifier()(to_network(images, torch.device("cpu"))).double()
+    assert torch.allclose(extractor.logits(extractor(images)), wanted, atol=1e-5)

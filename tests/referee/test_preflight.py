@@ -21,10 +21,9 @@ from sparring.recipes import load_recipe, recipe_names
 from sparring.referee import Finding, preflight
 
 # The shipped recipes' networks, thin: what is warned of does not depend on their width.
+THIN_PAIR = ["generator.width=2", "discriminator.width=2"]
 THIN = {
-    "dcgan": ["generator.width=2", "discriminator.width=2"],
-    "digits": ["generator.width=2", "discriminator.width=2"],
-    "sngan": ["generator.width=2", "discriminator.width=2"],
+    **dict.fromkeys(("dcgan", "digits", "lsgan", "sngan", "wgan", "wgan-gp"), THIN_PAIR),
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
 }
 

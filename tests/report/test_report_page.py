@@ -234,3 +234,31 @@ def test_numbers_and_words_for_people() -> None:
         "\u2013",
     ]
     assert words({"a": 0.5, "b": [1, "c"]}) == "a: 0.5, b: 1, c"
+
+
+def test_what_all_scores_share_is_said_once(tmp_path: Path) -> None:
+    run = make_run(tmp_path, snapshots=1)
+    measured = json.loads((run / "metrics.json").read_text())
+    kid = measured["metrics"]["kid"]
+    dump(run / "metrics.json", measured | {"metrics": {"kid": kid, "precision": kid}})
+    text = Page(write_report(run)).text
+    assert (
+        text.count("digits-cnn, penultimate; resize: none; 1,000 real samples of split test") == 1
+    )
+    assert "against 2,048 generated ones from seed 12345" in text
+    assert "Split" not in text
+    other = kid | {"features": "pixels"}
+    dump(run / "metrics.json", measured | {"metrics": {"kid": kid, "precision": other}})
+    text = Page(write_report(run)).text
+    assert "All on features" not in text
+    assert "Split" in text
+    assert "pixels, penultimate" in text
+
+
+def test_notes_of_the_run_stand_at_the_top(tmp_path: Path) -> None:
+    run = make_run(tmp_path, snapshots=1)
+    summary = json.loads((run / "summary.json").read_text())
+    dump(run / "summary.json", summary | {"notes": ["stopped at step 7: kid has <not> improved"]})
+    page = Page(write_report(run))
+    assert "stopped at step 7: kid has <not> improved" in page.text
+    assert page.source.index("stopped at step 7") < page.source.index("<h2>")

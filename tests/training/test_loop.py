@@ -100,7 +100,7 @@ def test_bad_weights_are_found_where_no_statistic_shows_them() -> None:
         state.game.players[D].head.logit.bias.fill_(math.nan)
     tick = collect(state, is_last=False)
     assert tick.nonfinite is None
-    with pytest.raises(StoppedByFinding, match=r"discriminator\.layers\.3\.bias is NaN"):
+    with pytest.raises(StoppedByFinding, match=r"discriminator\.head\.logit\.bias is NaN"):
         Referee()(tick, state)
 
 

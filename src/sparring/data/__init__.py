@@ -8,10 +8,11 @@ from sparring.data.dataset import Dataset, Modes, to_network, to_samples
 from sparring.data.fit import fit_to_data
 from sparring.data.images import open_images
 from sparring.data.known import KNOWN
-from sparring.data.npz import mnist5k, read_npz, read_samples
+from sparring.data.npz import mnist5k, read_labelled, read_npz, read_samples
 from sparring.data.packed import read_packed, write_packed
 from sparring.data.resize import bring_to
 from sparring.data.sampler import Sampler
+from sparring.data.stacked import stacked_mnist
 from sparring.data.toy import TOYS
 from sparring.errors import InputError, did_you_mean
 from sparring.recipe import Data
@@ -23,6 +24,7 @@ __all__ = [
     "data_names",
     "fit_to_data",
     "open_data",
+    "read_labelled",
     "read_samples",
     "to_network",
     "to_samples",
@@ -34,7 +36,7 @@ PACKED = ".safetensors"
 
 def data_names() -> list[str]:
     """The data sets that are known by name."""
-    return ["mnist5k", *KNOWN, *TOYS]
+    return ["mnist5k", *KNOWN, *TOYS, "stacked-mnist"]
 
 
 def open_data(data: Data) -> Dataset:
@@ -52,7 +54,12 @@ def open_data(data: Data) -> Dataset:
 
 
 def _check_options(data: Data) -> None:
-    for key, names in (("mean", ("gaussian",)), ("std", ("gaussian", "ring", "grid"))):
+    meant_for = {
+        "mean": ("gaussian",),
+        "std": ("gaussian", "ring", "grid"),
+        "digits": ("stacked-mnist",),
+    }
+    for key, names in meant_for.items():
         if getattr(data, key) is not None and data.name not in names:
             raise InputError(
                 f"data.{key} has no meaning for data `{data.name}`", f"leave data.{key} out"
@@ -70,6 +77,8 @@ def _open(data: Data) -> Dataset:
         return TOYS[data.name](data.std)
     if data.name in TOYS:
         return TOYS[data.name]()
+    if data.name == "stacked-mnist":
+        return stacked_mnist(data.digits or 3)
     path = Path(data.name).expanduser()
     if path.suffix == ".npz":
         return read_npz(path)

@@ -15,14 +15,19 @@ MAX_HELD_OUT = 5000
 
 @dataclass(frozen=True)
 class Modes:
-    """The known modes of a distribution: centers [M, ...] as in `values`, and what is near one.
+    """The known modes of a distribution, all equally frequent, and what is near one.
 
-    A sample is good if its distance to the nearest center is at most `radius`: Euclidean for
-    vectors, mean absolute grey level for images.
+    `centers` [M, ...] are as in `values`, and a sample is good if its distance to the nearest is at
+    most `radius`: Euclidean for vectors, mean absolute grey level for images. If they `are_digits`,
+    centers [M, K] are the digits in the first K channels, which a classifier has to read.
     """
 
     centers: Tensor
     radius: float
+    are_digits: bool = False
+
+    def __len__(self) -> int:
+        return len(self.centers)
 
 
 @dataclass(frozen=True)

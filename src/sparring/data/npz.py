@@ -42,17 +42,12 @@ def mnist5k() -> Dataset:
 def read_npz(path: Path) -> Dataset:
     """An archive with `samples` (uint8 NCHW or NHWC images, float vectors) and perhaps `labels`."""
     arrays = read_arrays(path, ("samples",), optional=("labels",))
-    values = torch.from_numpy(_as_samples(arrays["samples"], path))
+    values, labels = _samples_and_labels(arrays, path)
     if len(values) < 10:
         raise InputError(
             f"`{path}` holds {len(values)} samples", "a GAN needs at least 10, better thousands"
         )
-    labels = None
-    classes: tuple[str, ...] = ()
-    # Labels of -1 say that there are none: `sparring sample` writes them so.
-    if "labels" in arrays and not _all_unknown(arrays["labels"]):
-        labels = torch.from_numpy(_as_labels(arrays["labels"], len(values), path))
-        classes = tuple(str(index) for index in range(int(labels.max()) + 1))
+    classes = () if labels is None else tuple(map(str, range(int(labels.max()) + 1)))
     splits = split_by_draw(len(values))
     return Dataset(path.stem, values, splits, labels, classes, description=f"{path.name}")
 
@@ -60,6 +55,21 @@ def read_npz(path: Path) -> Dataset:
 def read_samples(path: Path) -> torch.Tensor:
     """Only the `samples` of an archive, however few."""
     return torch.from_numpy(_as_samples(read_arrays(path, ("samples",))["samples"], path))
+
+
+def read_labelled(path: Path) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The `samples` of an archive, however few, and their `labels` where it has them."""
+    return _samples_and_labels(read_arrays(path, ("samples",), optional=("labels",)), path)
+
+
+def _samples_and_labels(
+    arrays: dict[str, np.ndarray], path: Path
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    values = torch.from_numpy(_as_samples(arrays["samples"], path))
+    # Labels of -1 say that there are none: `sparring sample` writes them so.
+    if "labels" not in arrays or _all_unknown(arrays["labels"]):
+        return values, None
+    return values, torch.from_numpy(_as_labels(arrays["labels"], len(values), path))
 
 
 def read_arrays(

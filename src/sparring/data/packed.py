@@ -37,6 +37,7 @@ def write_packed(dataset: Dataset, path: Path) -> None:
         "classes": list(dataset.classes),
         "notes": list(dataset.notes),
         "radius": dataset.modes.radius if dataset.modes else None,
+        "digits": dataset.modes is not None and dataset.modes.are_digits,
         "content": dataset.fingerprint,
     }
     header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "words": json.dumps(words)}}
@@ -106,9 +107,13 @@ def _checked(tensors: dict[str, Tensor], words: dict[str, Any]) -> Dataset:
         splits,
         labels,
         tuple(words["classes"]),
-        Modes(tensors["modes"], words["radius"]) if "modes" in tensors else None,
+        _modes(tensors["modes"], words) if "modes" in tensors else None,
         words["description"],
         words["licence"],
         tuple(words["notes"]),
         words["content"],
     )
+
+
+def _modes(centers: Tensor, words: dict[str, Any]) -> Modes:
+    return Modes(centers, words["radius"], words.get("digits", False))

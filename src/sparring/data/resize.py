@@ -18,16 +18,22 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow has it
 def bring_to(dataset: Dataset, size: int | None, channels: int | None) -> Dataset:
     """The data set at `size` pixels a side (centre crop, antialiased resize) and in `channels`.
 
-    None leaves it as it is, but square. Raises InputError where its modes are known pictures.
+    None leaves it as it is, but square. Raises InputError where its modes are known pictures, or
+    are known by their channels.
     """
     have, height, width = dataset.shape
     size, channels = size or min(height, width), channels or have
     if (channels, size, size) == dataset.shape:
         return dataset
-    if dataset.modes is not None:
+    if dataset.modes is not None and not dataset.modes.are_digits:
         raise InputError(
             f"data `{dataset.name}` is {have}x{height}x{width} and has known modes of that size",
             "leave data.size and data.channels out",
+        )
+    if dataset.modes is not None and channels != have:
+        raise InputError(
+            f"the modes of data `{dataset.name}` are in its {have} channels",
+            "leave data.channels out",
         )
     parts = [_converted(part, size, channels) for part in dataset.values.split(ROWS)]
     note = f"{have}x{height}x{width} brought to {channels}x{size}x{size}"

@@ -3,12 +3,13 @@
 from sparring.games.batch import LatentBatch
 from sparring.games.latent import LatentGame, latent_game
 from sparring.games.phase import Batch, Game, Move, Phase
-from sparring.games.sampling import Inputs, Prior, generate, latents_of, prior_of
+from sparring.games.sampling import CHUNK, Inputs, Prior, generate, latents_of, prior_of
 from sparring.games.walk import walk
 
 GAMES = {"latent": latent_game}
 
 __all__ = [
+    "CHUNK",
     "GAMES",
     "Batch",
     "Game",

@@ -148,7 +148,9 @@ class LatentBatch:
     def statistics(self) -> dict[str, Tensor]:
         if D not in self.move.learning:
             return {}
-        found = {}
+        found: dict[str, Tensor] = {}
+        for stage in self.game.augment:
+            found |= stage.figures()
         for side, said, labels in (
             ("real", self.on_real, self.labels),
             ("fake", self.on_fake, self.fake_labels),

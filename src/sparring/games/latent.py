@@ -70,7 +70,7 @@ class LatentGame:
         self._check_labels()
         self.spectral_norms = spectral_norms(discriminator)
         self.judges_alone = not uses_batch_statistics(discriminator)
-        self.augment = list(augment)
+        self.augment = [stage.to(self.device) for stage in augment]
         self.memories: Mapping[str, nn.Module] = {
             f"augment.{i}": stage for i, stage in enumerate(augment)
         }
@@ -200,7 +200,8 @@ def latent_game(
     judge = build_discriminator(
         recipe.discriminator, dataset.shape, seeds[D], discriminator, classes
     )
-    further = make_terms(recipe, {G: made, D: judge})
+    # On the device already, since terms remember something of them.
+    further = make_terms(recipe, {G: made.to(device), D: judge.to(device)})
     return LatentGame(
         recipe,
         dataset,

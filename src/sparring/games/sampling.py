@@ -58,6 +58,11 @@ class Prior:
         classes = torch.arange(min(self.classes, most))
         return Inputs(z.repeat(len(classes), 1), classes.repeat_interleave(len(z)))
 
+    def in_order(self, seeds: range) -> Inputs:
+        """The latents of sample seeds, as many for each class, class by class."""
+        labels = torch.arange(len(seeds)) * self.classes // len(seeds)
+        return Inputs(latents_of(self.latent, seeds), labels)
+
     def _labels(self, seeds: range) -> Tensor | None:
         if not self.class_counts:
             return None

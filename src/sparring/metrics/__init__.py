@@ -4,24 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparring.data import Dataset
 from sparring.errors import InputError
+from sparring.games import Game, LatentGame
 from sparring.lookup import find
+from sparring.metrics.cas import cas
 from sparring.metrics.copies import memorization, two_sample
+from sparring.metrics.curve import Curve, precision_recall_curve
+from sparring.metrics.diversity import lpips
 from sparring.metrics.features import Extractor, find_extractor
 from sparring.metrics.fid import fid
 from sparring.metrics.inception_score import inception_score
+from sparring.metrics.kept import real_features
 from sparring.metrics.kid import kid
+from sparring.metrics.lpips import lpips_features, lpips_if_there
 from sparring.metrics.modes import modes
+from sparring.metrics.needs import Given, check_needs
 from sparring.metrics.neighbours import coverage, density, precision, recall
-from sparring.metrics.record import Comparison, Estimate, Record
+from sparring.metrics.path_length import perceptual_path_length, source
+from sparring.metrics.record import Comparison, Estimate, Made, Provenance, Record, Source
 from sparring.metrics.vectors import moments, wasserstein
 
-__all__ = ["METRICS", "Comparison", "Estimate", "Record", "Scorer", "check_metrics"]
+__all__ = [
+    "METRICS",
+    "Comparison",
+    "Curve",
+    "Estimate",
+    "Made",
+    "Record",
+    "Scorer",
+    "Source",
+    "check_metrics",
+    "lpips_features",
+    "made_by",
+    "need_labels",
+    "source",
+]
 
 
 class Metric(NamedTuple):
@@ -40,38 +63,37 @@ METRICS: dict[str, Metric] = {
     "recall": Metric(recall, higher_is_better=True),
     "density": Metric(density, higher_is_better=True),
     "coverage": Metric(coverage, higher_is_better=True),
+    "lpips": Metric(lpips, higher_is_better=True),
+    "ppl": Metric(perceptual_path_length, needs=("a generator",)),
     "two-sample": Metric(two_sample),
+    "cas": Metric(cas, higher_is_better=True, needs=("labelled data", "labels")),
     "memorization": Metric(memorization, needs=("training set",)),
     "modes": Metric(modes, higher_is_better=True, needs=("known modes",)),
     "wasserstein": Metric(wasserstein, needs=("vectors",)),
     "moments": Metric(moments, needs=("vectors",)),
 }
 
-# What a metric may need: whether data and features have it, and where it is to be had.
-NEEDS: dict[str, tuple[Callable[[Dataset, Extractor], bool], str]] = {
-    "classes": (lambda data, features: features.classify is not None, "features=classifier"),
-    "training set": (lambda data, features: len(data.splits["train"]) > 1, "data with splits"),
-    "known modes": (lambda data, features: data.modes is not None, "ring, grid or patterns"),
-    "vectors": (lambda data, features: not data.is_images, "gaussian, ring or grid"),
-}
 
+def check_metrics(
+    names: Sequence[str],
+    features: str,
+    dataset: Dataset,
+    weights: str | None = None,
+    labels: bool = False,
+) -> None:
+    """Raise InputError for a metric or features that do not suit a run, before they are due.
 
-def check_metrics(names: Sequence[str], features: str, dataset: Dataset) -> None:
-    """Raise InputError for a metric or features that do not suit the data, before they are due."""
-    extractor = find_extractor(features, dataset.shape)
+    `labels`: whether its generator is class-conditional.
+    """
+    folder = weights is not None and Path(weights).is_dir()
+    extractor = find_extractor(features, dataset, None if folder else weights)
     for name in names:
-        _check_needs(name, _find(name), dataset, extractor)
+        check_needs(name, _find(name).needs, Given(dataset, extractor, labels, generator=True))
 
 
-def _check_needs(name: str, metric: Metric, dataset: Dataset, extractor: Extractor) -> None:
-    for need in metric.needs:
-        has, where = NEEDS[need]
-        if not has(dataset, extractor):
-            raise InputError(
-                f"metric `{name}` needs {need}, which data `{dataset.name}` with features "
-                f"`{extractor.name}` has not",
-                f"leave it out of the metrics, or choose {where}",
-            )
+def need_labels(names: Sequence[str]) -> bool:
+    """Whether any of the metrics looks at the labels of generated samples."""
+    return any("labels" in _find(name).needs for name in names)
 
 
 def _find(name: str) -> Metric:
@@ -82,7 +104,11 @@ def _find(name: str) -> Metric:
 
 
 class Scorer:
-    """Scores generated samples against one split of a data set, whose features it keeps."""
+    """Scores generated samples against one split of a data set, whose features it keeps.
+
+    `weights` is the file of the features' network, or a folder with the two files of LPIPS, which
+    `lpips` and `ppl` then use (see `lpips_features`).
+    """
 
     def __init__(
         self,
@@ -90,34 +116,56 @@ class Scorer:
         split: str,
         features: str = "auto",
         extractor: Extractor | None = None,
+        weights: str | Path | None = None,
     ) -> None:
         self.dataset = dataset
         self.split = split
-        self.extractor = extractor or find_extractor(features, dataset.shape)
-        samples = dataset.values if split == "all" else dataset.split(split)
-        self.real = self.extractor(samples)
+        folder = Path(weights) if weights is not None and Path(weights).is_dir() else None
+        self.extractor = extractor or find_extractor(features, dataset, None if folder else weights)
+        self.perceptual = lpips_if_there(folder)
+        self.real = real_features(self.extractor, dataset, split)
+        self._kept: dict[str, Any] = {}
 
-    def score(self, samples: Tensor, metrics: Sequence[str], seed: int = 0) -> dict[str, Record]:
+    def score(
+        self, made: Made | Tensor, metrics: Sequence[str], seed: int = 0
+    ) -> dict[str, Record]:
         """A record for each named metric of samples [N, ...] like those of the data set."""
+        made = _made(made)
+        own = Provenance(self.extractor.name, self.extractor.layer, self.extractor.resize)
         return {
             name: Record(
                 estimate.value,
                 estimate.error,
-                self.extractor.name,
-                self.extractor.layer,
-                self.extractor.resize,
+                *(estimate.provenance or own),
                 len(self.real),
-                len(samples),
+                len(made.samples),
                 seed,
                 self.split,
-                estimate.flags,
+                [*self.extractor.flags, *estimate.flags],
             )
-            for name, estimate in self.estimates(samples, metrics).items()
+            for name, estimate in self.estimates(made, metrics).items()
         }
 
-    def estimates(self, samples: Tensor, metrics: Sequence[str]) -> dict[str, Estimate]:
+    def estimates(self, made: Made | Tensor, metrics: Sequence[str]) -> dict[str, Estimate]:
         """The bare values, as they choose a checkpoint; their errors are not computed yet."""
+        made = _made(made)
         chosen = {name: _find(name) for name in metrics}
+        self._check_shape(made.samples)
+        labelled, sampled = made.labels is not None, made.generator is not None
+        given = Given(self.dataset, self.extractor, labelled, sampled)
+        for name, metric in chosen.items():
+            check_needs(name, metric.needs, given)
+        needed = {need for metric in chosen.values() for need in metric.needs}
+        comparison = self._comparison(made, needed)
+        return {name: metric.function(comparison) for name, metric in chosen.items()}
+
+    def curve(self, made: Made | Tensor) -> Curve:
+        """The precision-recall curve."""
+        made = _made(made)
+        self._check_shape(made.samples)
+        return precision_recall_curve(self._comparison(made, set()))
+
+    def _check_shape(self, samples: Tensor) -> None:
         if tuple(samples.shape[1:]) != self.dataset.shape:
             raise InputError(
                 f"samples of shape {tuple(samples.shape[1:])} cannot be compared with data of "
@@ -126,21 +174,43 @@ class Scorer:
             )
         if len(samples) < 2:
             raise InputError(f"{len(samples)} samples cannot be scored", "give at least 2")
-        for name, metric in chosen.items():
-            _check_needs(name, metric, self.dataset, self.extractor)
-        needed = {need for metric in chosen.values() for need in metric.needs}
-        comparison = Comparison(
+
+    def _comparison(self, made: Made, needed: set[str]) -> Comparison:
+        train, held_out = self._train_and_held_out if "training set" in needed else (None, None)
+        fake = self.extractor(made.samples)
+        return Comparison(
             self.real,
-            self.extractor(samples),
-            samples,
+            fake,
+            made.samples,
             self.dataset,
-            self.extractor.logits(samples) if "classes" in needed else None,
-            *(self._train_and_held_out if "training set" in needed else (None, None)),
+            self.extractor.logits(fake) if "classes" in needed else None,
+            train,
+            held_out,
+            labels=made.labels,
+            generator=made.generator,
+            split=self.split,
+            extractor=self.extractor,
+            perceptual=self.perceptual,
+            kept=self._kept,
         )
-        return {name: metric.function(comparison) for name, metric in chosen.items()}
 
     @cached_property
     def _train_and_held_out(self) -> tuple[Tensor, Tensor]:
         """Features of what generators were trained on, and of what none was."""
-        held_out = self.extractor(self.dataset.split("test")) if self.split == "all" else self.real
-        return self.extractor(self.dataset.split("train")), held_out
+        held_out = self.real if self.split != "all" else self._features_of("test")
+        return self._features_of("train"), held_out
+
+    def _features_of(self, split: str) -> Tensor:
+        return real_features(self.extractor, self.dataset, split)
+
+
+def made_by(game: Game, network: nn.Module, seeds: range) -> Made:
+    """Samples of a player of a game, with all that its kind of game knows of them."""
+    samples = game.sample(network, seeds)
+    if not isinstance(game, LatentGame):
+        return Made(samples)
+    return Made(samples, game.prior.of(seeds).labels, source(network, game.prior))
+
+
+def _made(made: Made | Tensor) -> Made:
+    return Made(made) if isinstance(made, Tensor) else made

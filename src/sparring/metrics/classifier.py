@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Classifier(nn.Module):
 
     def __init__(self, classes: int = 10, channels: int = 1, width: int = 16) -> None:
         super().__init__()
+        self.classes = classes
         layers = [
             *_block(channels, width),
             *_block(width, width),
@@ -64,8 +66,12 @@ def train_classifier(
     seed: int = 0,
     width: int = 16,
     augment: bool = True,
+    advance: Callable[[int], None] = lambda images: None,
 ) -> Classifier:
-    """Train on uint8 images [N, C, H, W] and labels [N]; small warps unless `augment` is off."""
+    """Train on uint8 images [N, C, H, W] and labels [N]; small warps unless `augment` is off.
+
+    `advance` is told after each step how many images it looked at.
+    """
     with seeded(seed):
         classifier = Classifier(int(labels.max()) + 1, images.shape[1], width)
         classifier.to(memory_format=torch.channels_last).train()
@@ -82,6 +88,7 @@ def train_classifier(
                 loss.backward()
                 optimizer.step()
                 schedule.step()
+                advance(batch)
     return classifier.eval()
 
 

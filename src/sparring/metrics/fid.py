@@ -33,14 +33,37 @@ def fid(comparison: Comparison) -> Estimate:
         flags.append(f"only {fewest} samples: biased upwards, compare at equal numbers only")
     if fewest <= real.shape[1]:
         flags.append(f"fewer samples than features ({real.shape[1]})")
-    value = frechet_distance(*moments(real), *moments(fake))
-    return Estimate(value, lambda: _jackknife(real, fake), flags)
+    return Estimate(distance(real, fake), lambda: _jackknife(real, fake), flags)
+
+
+def distance(real: Tensor, fake: Tensor) -> float:
+    """The Fréchet distance of two feature sets [N, F] and [M, F]."""
+    if max(len(real), len(fake)) <= real.shape[1]:
+        return _of_few(real, fake)
+    return frechet_distance(*moments(real), *moments(fake))
+
+
+def _of_few(real: Tensor, fake: Tensor) -> float:
+    """The same without covariances [F, F], which would be of low rank: quicker, and more exact.
+
+    For Σ₁ = AᵀA and Σ₂ = BᵀB the trace of (Σ₁ Σ₂)^½ is the sum of the singular values of A Bᵀ.
+    """
+    a, b = _centered(real), _centered(fake)
+    apart = (real.mean(0) - fake.mean(0)).square().sum()
+    crossed = torch.linalg.svdvals(a @ b.T).sum()
+    return max((apart + a.square().sum() + b.square().sum() - 2 * crossed).item(), 0.0)
+
+
+def _centered(features: Tensor) -> Tensor:
+    return (features - features.mean(0)) / max(len(features) - 1, 1) ** 0.5
 
 
 def _jackknife(real: Tensor, fake: Tensor) -> float | None:
     """The standard error from leaving out a tenth of both sides at a time; None for too few."""
     if min(len(real), len(fake)) < 2 * GROUPS:
         return None
+    if max(len(real), len(fake)) <= real.shape[1]:
+        return _spread([_of_few(*_without(group, real, fake)) for group in range(GROUPS)])
     sums = [[_sums(part) for part in side.tensor_split(GROUPS)] for side in (real, fake)]
     totals = [[sum(of) for of in zip(*parts, strict=True)] for parts in sums]
     left = []
@@ -50,8 +73,21 @@ def _jackknife(real: Tensor, fake: Tensor) -> float | None:
             for total, parts in zip(totals, sums, strict=True)
         ]
         left.append(frechet_distance(*fitted[0], *fitted[1]))
+    return _spread(left)
+
+
+def _spread(left: list[float]) -> float:
     values = torch.tensor(left, dtype=torch.float64)
     return ((GROUPS - 1) * values.var(correction=0)).sqrt().item()
+
+
+def _without(group: int, *sides: Tensor) -> list[Tensor]:
+    """Both sides without one of the tenths that `tensor_split` cuts them into."""
+    kept = []
+    for side in sides:
+        parts = side.tensor_split(GROUPS)
+        kept.append(torch.cat([*parts[:group], *parts[group + 1 :]]))
+    return kept
 
 
 def _sums(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-import typing
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from sparring.errors import InputError, did_you_mean, said_by
-from sparring.lookup import find
+from sparring.errors import InputError, said_by
+from sparring.lookup import complete_options, find
 from sparring.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from sparring.networks.discriminator import takes_labels
 from sparring.networks.layers import seeded
@@ -66,7 +62,7 @@ def build_generator(
     """
     own = make is not None or network.name not in NETWORKS
     make = make or _constructor(network, "generator")
-    complete_options(network, make, "generator", classes)
+    _complete(network, make, "generator", classes)
     made = _made(network, make, "generator", seed, latent_size, shape)
     if own:
         _check_own("generator", made, torch.zeros(2, latent_size), (2, *shape))
@@ -83,7 +79,7 @@ def build_discriminator(
     """The discriminator, as `build_generator` does it."""
     own = make is not None or network.name not in NETWORKS
     make = make or _constructor(network, "discriminator")
-    complete_options(network, make, "discriminator", classes)
+    _complete(network, make, "discriminator", classes)
     made = _made(network, make, "discriminator", seed, shape)
     if own:
         _check_own("discriminator", made, torch.zeros(2, *shape), None)
@@ -145,54 +141,14 @@ def _check_own(
         )
 
 
-def complete_options(
-    network: Network, make: Callable[..., nn.Module], section: str, classes: int = 0
-) -> None:
-    """Check the options against the constructor's parameters and fill in its defaults."""
-    if not callable(make):
-        raise InputError(
-            f"{section}.name: `{network.name}` is no network", "name the class of a torch.nn.Module"
-        )
-    target = make.__init__ if inspect.isclass(make) else make
-    try:
-        hints = typing.get_type_hints(target, include_extras=True)
-    except (NameError, TypeError):  # types that only a checker sees: options stay as they are
-        hints = {}
-    parameters: Mapping[str, inspect.Parameter] = {}
-    with suppress(ValueError):  # not written in Python
-        parameters = inspect.signature(make).parameters
-    known = {
-        name: parameter
-        for name, parameter in parameters.items()
-        if name not in ("latent_size", "shape")
-        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    }
-    for name, value in network.options().items():
-        if name not in known:
-            hint = did_you_mean(name, known) if known else "it has no options"
-            raise InputError(
-                f"`{section}.{name}`: network `{network.name}` has no such option",
-                hint.replace("`", f"`{section}.", 1),
-            )
-        try:
-            adapter = TypeAdapter(hints.get(name, Any), config=ConfigDict(strict=False))
-            setattr(network, name, adapter.validate_python(value))
-        except ValidationError as error:
-            problem = error.errors(include_url=False)[0]["msg"]
-            raise InputError(
-                f"{section}.{name}={value!r}: {problem[0].lower()}{problem[1:]}",
-                f"set it with {section}.{name}=VALUE",
-            ) from None
-    for name, parameter in known.items():
-        if name not in network.options() and parameter.default is not parameter.empty:
-            setattr(network, name, parameter.default)
-    if "classes" in known:
-        _set_classes(network, section, classes)
+def _complete(network: Network, make: Callable[..., nn.Module], section: str, classes: int) -> None:
+    """Complete the options, with the number of classes of a conditional network.
 
-
-def _set_classes(network: Network, section: str, classes: int) -> None:
-    """Give a conditional network the number of classes; those of a stored recipe stay."""
-    options = network.options()
+    Those of a stored recipe stay.
+    """
+    options = complete_options(network, make, section, "network")
+    if "classes" not in options:
+        return
     if options.get("condition", "classes") == "none":
         network.classes = 0  # type: ignore[attr-defined]
         return

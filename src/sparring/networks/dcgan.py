@@ -23,9 +23,11 @@ from sparring.networks.layers import (
     ConditionalBatchNorm2d,
     InitName,
     NormalizationName,
+    given,
     initialize,
     normalization_2d,
 )
+from sparring.networks.minibatch import MinibatchName
 from sparring.recipe import Positive
 
 MAX_FACTOR = 8  # the widest layer has this many times `width` channels
@@ -115,11 +117,12 @@ class DCGANGenerator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
-            z = torch.cat([z, self.embedding(labels)], dim=1)
+            z = torch.cat([z, self.embedding(given(labels))], dim=1)
         # Viewed with the channels last, the linear layer's output needs no copy to be so in memory.
-        x = self.first(z).view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2)
+        x = self.first(z).unflatten(1, (self.base, self.base, -1)).permute(0, 3, 1, 2)
         for layer in self.layers:
-            x = layer(x, labels) if isinstance(layer, ConditionalBatchNorm2d) else layer(x)
+            in_norm = isinstance(layer, ConditionalBatchNorm2d)
+            x = layer(x, given(labels)) if in_norm else layer(x)
         return cropped(x, self.size)
 
 
@@ -143,6 +146,7 @@ class DCGANDiscriminator(Discriminator):
         condition: Literal["none", "projection", "auxiliary"] = "none",
         attention: list[Positive] = [],  # noqa: B006 - read only
         classes: int = 0,
+        minibatch: MinibatchName = "none",
         packing: Positive = 1,
         spectral_norm: bool = False,
     ) -> None:
@@ -167,7 +171,7 @@ class DCGANDiscriminator(Discriminator):
             before, after = after, min(2 * after, MAX_FACTOR * width)
         attended.check()
         self.layers = nn.Sequential(*layers)
-        self.head = Head(before * size**2, classes, condition, bias)
+        self.head = Head(before * size**2, classes, condition, bias, minibatch)
         initialize(self, init)
         if spectral_norm:
             normalize_spectrum(self)

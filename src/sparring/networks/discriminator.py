@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from sparring.errors import InputError
+from sparring.networks.layers import given
+from sparring.networks.minibatch import MinibatchName, minibatch_layer
 
 JudgeCondition = Literal["none", "embedding", "projection", "auxiliary"]
 
@@ -16,8 +18,8 @@ JudgeCondition = Literal["none", "embedding", "projection", "auxiliary"]
 class Judgement(NamedTuple):
     """What a discriminator says of a batch, in fp32.
 
-    logits [N] (fewer where samples are judged in packs), the features [N, F] that its last layer
-    sees, and class logits [N, K] where it has an auxiliary classifier.
+    logits [N] (fewer where samples are judged in packs), the features [N, F] before its head, and
+    class logits [N, K] where it has an auxiliary classifier.
     """
 
     logits: Tensor
@@ -28,14 +30,22 @@ class Judgement(NamedTuple):
 class Head(nn.Module):
     """Features [N, F] to a judgement: one linear layer, and what the condition adds to it.
 
+    With `minibatch` it also sees how alike the samples of the batch are.
     `projection` adds the inner product of the features with an embedding of the label (Miyato and
     Koyama, 2018), `auxiliary` class logits beside the logit (Odena et al., 2017).
     """
 
     def __init__(
-        self, inputs: int, classes: int = 0, condition: JudgeCondition = "none", bias: bool = True
+        self,
+        inputs: int,
+        classes: int = 0,
+        condition: JudgeCondition = "none",
+        bias: bool = True,
+        minibatch: MinibatchName = "none",
     ) -> None:
         super().__init__()
+        self.minibatch = None if minibatch == "none" else minibatch_layer(minibatch, inputs)
+        inputs += self.minibatch.added if self.minibatch else 0
         self.logit = nn.Linear(inputs, 1, bias=bias)
         self.embedding = nn.Embedding(classes, inputs) if condition == "projection" else None
         if self.embedding is not None:
@@ -43,10 +53,11 @@ class Head(nn.Module):
         self.classify = nn.Linear(inputs, classes) if condition == "auxiliary" else None
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Judgement:
-        logits = self.logit(features).squeeze(1)
+        seen = features if self.minibatch is None else self.minibatch(features)
+        logits = self.logit(seen).squeeze(1)
         if self.embedding is not None:
-            logits = logits + (self.embedding(labels) * features).sum(1)
-        classes = None if self.classify is None else self.classify(features)
+            logits = logits + (self.embedding(given(labels)) * seen).sum(1)
+        classes = None if self.classify is None else self.classify(seen)
         return Judgement(logits, features, classes)
 
 

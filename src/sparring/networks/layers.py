@@ -94,6 +94,16 @@ def normalization_1d(name: NormalizationName, width: int) -> list[nn.Module]:
     return [nn.BatchNorm1d(width) if name == "batch" else nn.LayerNorm(width)]
 
 
+def given(labels: Tensor | None) -> Tensor:
+    """The labels that a conditional network cannot do without; InputError if there are none."""
+    if labels is None:
+        raise InputError(
+            "a conditional network needs labels [N] beside its input",
+            "call it as network(z, labels), labels being whole numbers from 0 on",
+        )
+    return labels
+
+
 class ConditionalBatchNorm2d(nn.Module):
     """Batch normalization with a gain and a bias for each class (Dumoulin et al., 2017)."""
 
@@ -105,8 +115,12 @@ class ConditionalBatchNorm2d(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         """Maps [N, C, H, W] and labels [N] to maps of the same shape."""
-        gain, bias = self.gain[labels], self.bias[labels]
-        return torch.addcmul(bias[..., None, None], self.normalize(x), gain[..., None, None])
+        x = self.normalize(x)
+        gain, bias = (
+            nn.functional.embedding(labels, each).to(x.dtype)[..., None, None]
+            for each in (self.gain, self.bias)
+        )
+        return torch.addcmul(bias, x, gain)
 
 
 def normalization_2d(name: NormalizationName, channels: int, classes: int = 0) -> list[nn.Module]:
@@ -146,7 +160,7 @@ def initialize(network: nn.Module, scheme: InitName) -> None:
                 nn.init.orthogonal_(layer.weight, 0.8)
             else:
                 nn.init.kaiming_normal_(layer.weight, a=0.2)
-        elif isinstance(layer, nn.BatchNorm2d) and scheme == "normal":
+        elif isinstance(layer, nn.BatchNorm2d) and layer.affine and scheme == "normal":
             nn.init.normal_(layer.weight, 1.0, 0.02)
 
 

@@ -22,9 +22,11 @@ from sparring.networks.layers import (
     Dropout,
     InitName,
     NormalizationName,
+    given,
     initialize,
     normalization_1d,
 )
+from sparring.networks.minibatch import MinibatchName
 from sparring.recipe import Positive, Share
 
 Widths = Annotated[list[Positive], Field(min_length=1)]
@@ -80,7 +82,7 @@ class MLPGenerator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
-            z = torch.cat([z, self.embedding(labels)], dim=1)
+            z = torch.cat([z, self.embedding(given(labels))], dim=1)
         return self.layers(z).view(-1, *self.shape)
 
 
@@ -102,6 +104,7 @@ class MLPDiscriminator(Discriminator):
         condition: JudgeCondition = "none",
         embedding: Positive = 50,
         classes: int = 0,
+        minibatch: MinibatchName = "none",
         packing: Positive = 1,
         spectral_norm: bool = False,
     ) -> None:
@@ -113,7 +116,7 @@ class MLPDiscriminator(Discriminator):
         inputs += embedding if concatenated else 0
         layers = hidden_layers(inputs, widths, activation, normalization, dropout)
         self.layers = nn.Sequential(*layers)
-        self.head = Head(widths[-1], classes, condition)
+        self.head = Head(widths[-1], classes, condition, minibatch=minibatch)
         self.embedding = nn.Embedding(classes, embedding) if concatenated else None
         initialize(self, init)
         if spectral_norm:
@@ -122,5 +125,5 @@ class MLPDiscriminator(Discriminator):
     def features(self, x: Tensor, labels: Tensor | None) -> Tensor:
         flat = x.flatten(1)
         if self.embedding is not None:
-            flat = torch.cat([flat, self.embedding(labels).to(flat.dtype)], dim=1)
+            flat = torch.cat([flat, self.embedding(given(labels)).to(flat.dtype)], dim=1)
         return self.layers(flat)

@@ -24,9 +24,11 @@ from sparring.networks.layers import (
     ConditionalBatchNorm2d,
     InitName,
     NormalizationName,
+    given,
     initialize,
     normalization_2d,
 )
+from sparring.networks.minibatch import MinibatchName
 from sparring.recipe import Positive
 
 Resampling = Literal["up", "down", "none"]
@@ -77,7 +79,8 @@ class ResidualBlock(nn.Module):
 def normalized(layers: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
     """Maps through a normalization, which is told the labels where it has classes."""
     for layer in layers.children():
-        x = layer(x, labels) if isinstance(layer, ConditionalBatchNorm2d) else layer(x)
+        in_norm = isinstance(layer, ConditionalBatchNorm2d)
+        x = layer(x, given(labels)) if in_norm else layer(x)
     return x
 
 
@@ -134,8 +137,8 @@ class ResNetGenerator(nn.Module):
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
-            z = torch.cat([z, self.embedding(labels)], dim=1)
-        x = self.first(z).view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2)
+            z = torch.cat([z, self.embedding(given(labels))], dim=1)
+        x = self.first(z).unflatten(1, (self.base, self.base, -1)).permute(0, 3, 1, 2)
         for block in self.blocks:
             x = block(x, labels) if isinstance(block, ResidualBlock) else block(x)
         return cropped(self.last(relu(self.norm(x))).tanh(), self.size)
@@ -159,6 +162,7 @@ class ResNetDiscriminator(Discriminator):
         condition: Literal["none", "projection", "auxiliary"] = "none",
         attention: list[Positive] = [],  # noqa: B006 - read only
         classes: int = 0,
+        minibatch: MinibatchName = "none",
         packing: Positive = 1,
         spectral_norm: bool = False,
     ) -> None:
@@ -180,7 +184,7 @@ class ResNetDiscriminator(Discriminator):
             before, after = after, min(2 * after, growth * width)
         attended.check()
         self.blocks = nn.Sequential(*blocks)
-        self.head = Head(before, classes, condition)
+        self.head = Head(before, classes, condition, minibatch=minibatch)
         initialize(self, init)
         if spectral_norm:
             normalize_spectrum(self)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sparring.errors import InputError, said_by
-from sparring.lookup import find
-from sparring.recipe import Recipe, Schedule
+from sparring.errors import InputError
+from sparring.recipe import Schedule
 
 
 class Augment(nn.Module):
@@ -30,6 +28,10 @@ class Augment(nn.Module):
 
     def adapt(self) -> None:
         """Called after each move of the discriminator."""
+
+    def figures(self) -> dict[str, Tensor]:
+        """What belongs into the history."""
+        return {}
 
 
 class InstanceNoise(Augment):
@@ -51,23 +53,10 @@ class InstanceNoise(Augment):
         return samples + std * noise.to(samples.device, samples.dtype)
 
 
-AUGMENTS: dict[str, Callable[..., Augment]] = {}
-
-
-def make_augment(recipe: Recipe, shape: tuple[int, ...]) -> list[Augment]:
-    """The stages that a recipe names, in the order in which samples pass them."""
-    stages: list[Augment] = []
-    chosen = recipe.augment
-    if chosen.name != "none":
-        make = find(AUGMENTS, chosen.name, "augment.name")
-        try:
-            stages.append(make(shape, **chosen.options()))
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"augment: `{chosen.name}` cannot be made: {said_by(error)}",
-                "see the options of `augment` in the guide",
-            ) from error
-    noise = recipe.instance_noise
-    if noise.std > 0:
-        stages.append(InstanceNoise(noise.std, noise.schedule, recipe.steps * recipe.batch_size))
-    return stages
+def check_images(name: str, shape: tuple[int, ...]) -> None:
+    """Raise InputError for data that are no images."""
+    if len(shape) != 3:
+        raise InputError(
+            f"augment.name={name} changes images, not vectors",
+            "leave augment out; instance_noise.std=0.1 works on vectors too",
+        )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from sparring.errors import InputError
 from sparring.lookup import find
+from sparring.networks.discriminator import Discriminator
 from sparring.objectives.penalties import scheduled
 from sparring.objectives.term import Term, Weight
 from sparring.recipe import Recipe
@@ -27,6 +29,10 @@ def classification(players: Players, weight: Weight, every: int) -> dict[str, Te
     the generator's on its own.
     """
 
+    judge = players[D]
+    if isinstance(judge, Discriminator) and judge.head.classify is None:
+        raise _no_classifier()
+
     def of_discriminator(batch: Any) -> Tensor:
         real = _class_loss(batch.on_real.class_logits, batch.labels)
         return real + _class_loss(batch.on_fake.class_logits, batch.fake_labels)
@@ -42,14 +48,76 @@ def classification(players: Players, weight: Weight, every: int) -> dict[str, Te
 
 def _class_loss(class_logits: Tensor | None, labels: Tensor | None) -> Tensor:
     if class_logits is None or labels is None:
-        raise InputError(
-            "term `classification` needs an auxiliary classifier in the discriminator",
-            "set discriminator.condition=auxiliary and generator.condition=embedding",
-        )
+        raise _no_classifier()
     return cross_entropy(class_logits, labels, reduction="none")
 
 
-TERMS: dict[str, MakeTerms] = {"classification": classification}
+def _no_classifier() -> InputError:
+    return InputError(
+        "term `classification` needs an auxiliary classifier in the discriminator",
+        "set discriminator.condition=auxiliary and generator.condition=embedding",
+    )
+
+
+def feature_matching(players: Players, weight: Weight, every: int) -> dict[str, Term]:
+    """The generator wants the discriminator's mean features of both sides to agree.
+
+    ‖E f(x) - E f(G(z))‖², with the features before the discriminator's head (Salimans et al.,
+    2016); means are over the batch, so that a sample's value depends on the others.
+    """
+
+    def distance(batch: Any) -> Tensor:
+        real, fake = batch.on_real.features, batch.on_fake.features
+        if real is None or fake is None:
+            raise InputError(
+                "term `feature-matching` needs a discriminator that tells its features",
+                "derive it from sparring.networks.discriminator.Discriminator",
+            )
+        return (real.detach().mean(0) - fake.mean(0)).square().sum()
+
+    return {G: Term("feature-matching", distance, weight, every, couples_batch=True)}
+
+
+class HistoricalAverage(nn.Module):
+    """‖θ - mean of θ over all moves so far‖² of a player (Salimans et al., 2016).
+
+    The mean is kept as buffers, so that it is in every checkpoint; each move adds to it once.
+    """
+
+    def __init__(self, player: nn.Module, name: str) -> None:
+        super().__init__()
+        self.name = name
+        for place, parameter in enumerate(player.parameters()):
+            self.register_buffer(str(place), parameter.detach().clone())
+        self.register_buffer("moves", torch.zeros(()))
+
+    def forward(self, batch: Any) -> Tensor:
+        player = batch.game.players[self.name]
+        parameters = list(player.parameters())
+        means = [self.get_buffer(str(place)) for place in range(len(parameters))]
+        if batch.move.part.start == 0:  # once a move, however many micro-batches it has
+            moves = self.get_buffer("moves").add_(1)
+            for mean, parameter in zip(means, parameters, strict=True):
+                mean.lerp_(parameter.detach(), 1 / moves.to(mean.dtype))
+        away = [(p - mean).square().sum() for p, mean in zip(parameters, means, strict=True)]
+        return torch.stack(away).sum()
+
+
+def historical_averaging(players: Players, weight: Weight, every: int) -> dict[str, Term]:
+    """Both players are held near the mean of their past weights, which ends cycles."""
+    return {
+        name: Term(
+            "historical-averaging", HistoricalAverage(player, name), weight, every, reads_real=False
+        )
+        for name, player in players.items()
+    }
+
+
+TERMS: dict[str, MakeTerms] = {
+    "classification": classification,
+    "feature-matching": feature_matching,
+    "historical-averaging": historical_averaging,
+}
 
 
 def make_terms(recipe: Recipe, players: Players) -> dict[str, list[Term]]:

@@ -1,15 +1,20 @@
-"""Scores during training, and which checkpoint is best."""
+"""Scores during training, which checkpoint is best, and whether better ones still come."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from sparring.data import Dataset
-from sparring.metrics import METRICS, Scorer
+from sparring.lookup import find
+from sparring.metrics import METRICS, Scorer, made_by
+from sparring.recipe import Recipe
 from sparring.run import RunFolder
 from sparring.training import checkpoint
 from sparring.training.loop import Tick
 from sparring.training.state import State
+
+FIRST_STOP = 0.25  # of the run: no plateau ends it before, since scores start by standing still
 
 
 class Evaluation:
@@ -36,26 +41,42 @@ class Evaluation:
 
     def __call__(self, tick: Tick, state: State) -> None:
         recipe = state.recipe
-        every = recipe.evaluation.every
-        before = tick.samples_seen - recipe.tick * recipe.batch_size
-        due = every and tick.samples_seen // every > before // every
+        due = scheduled(tick.step, recipe) > scheduled(tick.step - recipe.tick, recipe)
         if (due or tick.is_last) and recipe.evaluation.metrics:
+            started = time.perf_counter()
             tick.values |= {f"metric/{name}": value for name, value in self.score(state).items()}
+            tick.values["evaluation_seconds"] = round(time.perf_counter() - started, 3)
+            if recipe.evaluation.patience:
+                tick.values["evaluations_since_best"] = self.since_best(state)
 
     def score(self, state: State) -> dict[str, float]:
         """Score the state now, and save it as `best` where it is."""
         config = state.recipe.evaluation
         if self._scorer is None:
-            self._scorer = Scorer(self.dataset, "select", config.features)
+            self._scorer = Scorer(self.dataset, "select", config.features, weights=config.weights)
         average = state.ema[state.game.averaged[0]].module
-        samples = state.game.sample(average, range(config.samples))
         self._scored_step = state.step
-        found = self._scorer.estimates(samples, config.metrics)
+        made = made_by(state.game, average, range(config.samples))
+        found = self._scorer.estimates(made, config.metrics)
         values = {name: estimate.value for name, estimate in found.items()}
         if self._is_better(values, config.metrics[0]):
             self.best = {"step": state.step, "metrics": values}
             checkpoint.save(state, self.path, score=self.best, data=self.fingerprint)
         return values
+
+    def since_best(self, state: State) -> int:
+        """Evaluations after the best one: from the schedule, so that a resumed run counts alike."""
+        recipe = state.recipe
+        if self.best is None or recipe.evaluation.metrics[0] not in self.best["metrics"]:
+            return 0
+        return scheduled(state.step, recipe) - scheduled(self.best["step"], recipe)
+
+    def has_stalled(self, state: State) -> bool:
+        """Whether as many evaluations as the recipe's patience found nothing better."""
+        patience = state.recipe.evaluation.patience
+        if patience == 0 or state.progress < FIRST_STOP:
+            return False
+        return self.since_best(state) >= patience
 
     def finish(self, state: State) -> None:
         """Make sure that there is a best checkpoint, and that the last state had its chance."""
@@ -71,4 +92,10 @@ class Evaluation:
         if self.best is None or name not in self.best["metrics"]:
             return True
         new, old = values[name], self.best["metrics"][name]
-        return new > old if METRICS[name].higher_is_better else new < old
+        return new > old if find(METRICS, name, "metrics").higher_is_better else new < old
+
+
+def scheduled(step: int, recipe: Recipe) -> int:
+    """How many evaluations the schedule has had by a step: at ticks only, at most one each."""
+    every, ticks = recipe.evaluation.every, step // recipe.tick
+    return min(ticks, ticks * recipe.tick * recipe.batch_size // every) if every else 0

@@ -9,7 +9,7 @@ import torch
 
 from sparring.data import Dataset
 from sparring.errors import StoppedByFinding
-from sparring.games import LatentGame
+from sparring.games import LatentGame, generate
 from sparring.recipe import Recipe
 from sparring.referee import FINDINGS, Finding
 from sparring.report import Judge, judge_of, samples_picture, save_png
@@ -77,11 +77,19 @@ class Snapshots:
         recipe = state.recipe
         if not (tick.is_last or snapshot_is_due(tick.step, recipe)):
             return
-        average = state.ema[state.game.averaged[0]].module
-        fake = state.game.sample(average, range(GRID if self.dataset.is_images else CLOUD))
+        fake = self._samples(state)
         title = f"step {tick.step:,} · {tick.samples_seen:,} samples seen"
         picture = samples_picture(fake, self.backdrop, title, judge=self._judge(state, fake))
         save_png(picture, self.folder.samples / f"{tick.step}.png")
+
+    def _samples(self, state: State) -> torch.Tensor:
+        """Of the averaged generator; images of a conditional one class by class."""
+        game, average = state.game, state.ema[state.game.averaged[0]].module
+        if not self.dataset.is_images:
+            return game.sample(average, range(CLOUD))
+        if isinstance(game, LatentGame) and game.prior.classes:
+            return generate(average, game.prior.in_order(range(GRID)), images=True)
+        return game.sample(average, range(GRID))
 
     def _judge(self, state: State, fake: torch.Tensor) -> Judge | None:
         """The discriminator now, where it can be drawn: on a line or in the plane."""

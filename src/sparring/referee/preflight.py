@@ -242,7 +242,7 @@ def scores_of_few(setup: Setup) -> Iterator[Finding]:
     config, held_out = setup.recipe.evaluation, setup.dataset.splits["select"]
     if not config.metrics:
         return
-    extract = find_extractor(config.features, setup.dataset.shape)
+    extract = find_extractor(config.features, setup.dataset, config.weights)
     size = extract(setup.dataset.values[held_out[:2]]).shape[1]
     if "fid" in config.metrics and min(config.samples, len(held_out)) <= size:
         rest = ",".join(name for name in config.metrics if name != "fid") or "kid"

@@ -23,6 +23,14 @@ from sparring.run import RunFolder, open_run, write_text
 
 Record = dict[str, Any]
 
+# What other real samples would score, which is the most that can be hoped for.
+IDEAL = dict.fromkeys(("fid", "kid", "wasserstein"), "near 0") | dict.fromkeys(
+    ("precision", "recall", "density", "coverage"), "near 1"
+)
+IDEAL |= {"two-sample": "½", "memorization": "½ (copies: 1)"}
+
+PROVENANCE = ("features", "layer", "resize", "samples_real", "samples_fake", "split", "seed")
+
 ON_PAPER = 6  # frames of the slider, which paper has none of
 WIDE, NARROW = 9.0, 4.3  # inches of the curves on a screen and on a telephone
 
@@ -102,10 +110,13 @@ def _contents(run: RunFolder, scene: Scene | None, notes: list[str]) -> Record:
         "folder_name": name,
         "verdict": str(referee.get("verdict") or summary.get("verdict") or "unknown"),
         "findings": referee.get("findings") or summary.get("findings") or [],
+        "told": summary.get("notes") or [],
         "facts": _facts(summary, history, best),
         "best": best,
         "measured_step": measured.get("step"),
         "metrics": measured.get("metrics") or {},
+        "ideal": IDEAL,
+        "provenance": _provenance(measured.get("metrics") or {}),
         "pictured": scene.step if scene else None,
         "pictures": _gallery(run, scene, shots),
         "frames": (frames := film(shots, notes)),
@@ -167,6 +178,19 @@ def _best(summary: Record, measured: Record) -> Record:
     metrics = best.get("metrics") or {}
     values = {k: v.get("value") if isinstance(v, dict) else v for k, v in metrics.items()}
     return {"step": best.get("step"), "metrics": values}
+
+
+def _provenance(metrics: Record) -> str:
+    """The provenance that all metrics share, as a sentence; empty where they differ in it."""
+    records = [record for record in metrics.values() if isinstance(record, Mapping)]
+    known = [tuple(words(record.get(key)) for key in PROVENANCE) for record in records]
+    if not known or any(each != known[0] for each in known):
+        return ""
+    features, layer, resize, real, fake, split, seed = known[0]
+    return (
+        f"All on features {features}, {layer}; resize: {resize}; {real} real samples of split "
+        f"{split} against {fake} generated ones from seed {seed.replace(',', '')}."
+    )
 
 
 def _facts(summary: Record, history: list[Record], best: Record) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""The look that the pictures of the claims share."""
+"""The look that the pictures of the benchmarks share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ WIDTH, HEIGHT = 11.0, 4.6  # inches of a sheet
 TITLE, NOTE = 0.925, 0.86  # heights of its words, as shares
 
 
-def sheet(title: str, note: str, panels: Sequence[str], right: float = 0.86) -> tuple[Figure, list]:
+def sheet(
+    title: str, note: str, panels: Sequence[str], right: float = 0.86, left: float = 0.055
+) -> tuple[Figure, list]:
     """A figure with a title, a line that says what is seen, and panels side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -25,7 +27,7 @@ def sheet(title: str, note: str, panels: Sequence[str], right: float = 0.86) -> 
     FigureCanvasAgg(figure)
     figure.text(0.02, TITLE, title, size=15, weight="bold", color=look.INK)
     figure.text(0.02, NOTE, note, size=10.5, color=look.MUTED)
-    room = {"left": 0.055, "right": right, "bottom": 0.135, "top": 0.7, "wspace": 0.38}
+    room = {"left": left, "right": right, "bottom": 0.135, "top": 0.7, "wspace": 0.38}
     axes = list(figure.subplots(1, len(panels), gridspec_kw=room, squeeze=False)[0])
     for one, name in zip(axes, panels, strict=True):
         look.calm(one)
@@ -59,7 +61,7 @@ def name_ends(axes: Axes, ends: Sequence[tuple[str, str, float]]) -> None:
 
 def save(figure: Figure, name: str, quick: bool) -> str:
     """Write the picture; returns its path within the repository."""
-    path = (QUICK if quick else IMAGES) / f"claim-{name}.png"
+    path = (QUICK if quick else IMAGES) / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure_png(figure, path)
     return path.relative_to(ROOT.parent).as_posix()

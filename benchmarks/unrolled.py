@@ -30,7 +30,7 @@ from sparring.training.state import State
 from sparring.training.step import run_step
 
 SAMPLES, LOOK_EVERY = 2500, 100
-PICTURED = (100, 500, 1000, 1500, 2000)
+PICTURED = (200, 800, 1400, 1800, 2400)
 HELD = {"ring": 0.025, "grid": 0.01}
 EVEN = {"ring": 1 / 8, "grid": 1 / 25}
 

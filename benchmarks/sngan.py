@@ -21,9 +21,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
 import sparring
-from benchmarks import common
-from benchmarks.claims import drawing
-from benchmarks.claims.drawing import look
+from benchmarks import common, drawing
+from benchmarks.drawing import look
 from sparring.data import open_data
 from sparring.games.latent import latent_game
 from sparring.networks.layers import at_rest

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import common
-from benchmarks.claims.drawing import look
+from benchmarks.drawing import look
 from sparring.data import Dataset, open_data
 from sparring.games.latent import latent_game
 from sparring.metrics.modes import nearest_modes

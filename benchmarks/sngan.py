@@ -1,13 +1,13 @@
-"""Spectral normalization on digits: singular values at the end, and a run that does not collapse.
+"""Spectral normalization on digits: singular values at the end, and distances over a long run.
 
-    python -m benchmarks.sngan [--quick] [--only dcgan sngan]
+    python -m benchmarks.sngan [--quick] [--only dcgan dcgan-fast sngan]
 
-`dcgan` is that recipe with as many channels as `sngan` has where its maps are smallest, looked at
-until well after its distance is smallest; `sngan` is the recipe, four times as long as that. Distance
-(FID on the shipped classifier's features), precision and recall are those of 1,000 samples of the
-averaged generator against 1,000 digits that no GAN trained on. PyTorch normalizes the matrix that a
-kernel unfolds to; beside its largest singular value, by SVD, stands that of the convolution itself,
-as an operator on maps of the size that the layer sees, by power iteration.
+`dcgan` is that recipe with 16 maps, `dcgan-fast` the same at five times the published rates,
+`sngan` the recipe as shipped. Distance (FID on the shipped classifier's features), precision and
+recall are those of 1,000 samples of the averaged generator against 1,000 digits that no GAN trained
+on. PyTorch normalizes the matrix that a kernel unfolds to; beside its largest singular value, by
+SVD, stands that of the convolution itself, as an operator on maps of the size that the layer sees,
+by power iteration.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
 import sparring
-from benchmarks import common
-from benchmarks.claims import drawing
-from benchmarks.claims.drawing import look
+from benchmarks import common, drawing
+from benchmarks.drawing import look
 from sparring.data import open_data
 from sparring.games.latent import latent_game
 from sparring.networks.layers import at_rest
@@ -32,21 +31,34 @@ from sparring.training import checkpoint
 from sparring.training.state import State
 
 METRICS = ["fid", "precision", "recall"]
-DCGAN_STEPS, LOOK_EVERY, LONGER = 4000, 250, 4
-BOUND = 1.02
+STEPS, LOOK_EVERY = 4000, 250
+BOUND, LONGER = 1.02, 4
 DCGAN = {"generator.width": 16, "discriminator.width": 16}
+
+PLAIN = ("dcgan", "dcgan-fast")
+COLORS = (look.VERMILION, look.ORANGE, look.BLUE)
 
 Result = dict[str, Any]
 
 
 def dcgan(quick: bool) -> Result:
     """The plain recipe, and the step at which it is best."""
-    steps = 40 if quick else DCGAN_STEPS
+    return plain(DCGAN, quick)
+
+
+def dcgan_fast(quick: bool) -> Result:
+    """The same at five times the rates."""
+    rates = {f"optimizer.{player}.lr": 1e-3 for player in ("generator", "discriminator")}
+    return plain(DCGAN | rates, quick)
+
+
+def plain(overrides: Result, quick: bool) -> Result:
+    steps = 40 if quick else STEPS
     with common.scratch() as folder:
-        _, rows = trained("dcgan", folder / "run", DCGAN | {"steps": steps}, quick)
+        _, rows = trained("dcgan", folder / "run", overrides | {"steps": steps}, quick)
     best = min(rows, key=lambda row: row["fid"])
     return {
-        "settings": {"overrides": DCGAN, "steps": steps},
+        "settings": {"overrides": overrides, "steps": steps},
         "peak": best,
         "end": rows[-1],
         "over_time": rows,
@@ -54,41 +66,33 @@ def dcgan(quick: bool) -> Result:
 
 
 def sngan(quick: bool) -> Result:
-    """Four times as long, its layers at the end, and both distances over time."""
-    before = json.loads(results(quick).read_text())["parts"]["dcgan"]
-    steps = LONGER * before["peak"]["step"]
+    """The recipe, its layers at the end, and all distances over time."""
+    steps = 40 if quick else STEPS
     with common.scratch() as folder:
-        path = folder / "run"
-        run, rows = trained("sngan", path, {"steps": steps}, quick)
-        layers = stretches(path)
+        run, rows = trained("sngan", folder / "run", {"steps": steps}, quick)
+        layers = stretches(folder / "run")
         common.save_grid(run.sample(40, seed=10**6), "sngan-digits", quick, columns=20)
+    before = json.loads(results(quick).read_text())["parts"]
     best = min(rows, key=lambda row: row["fid"])
     largest = max(row["matrix"] for row in layers)
-    late = [row["fid"] for row in rows if row["step"] > steps / 2]
-    result = {
-        "settings": {"steps": steps},
-        "best": best,
+    drift = rows[-1]["fid"] / best["fid"]
+    longer = steps / before["dcgan"]["peak"]["step"]
+    return {
+        "settings": {"overrides": {}, "steps": steps},
+        "peak": best,
         "end": rows[-1],
         "goals": [
             common.goal("largest singular value", round(largest, 4), BOUND, at_least=False),
-            common.goal(
-                "distance at the end / best",
-                round(rows[-1]["fid"] / best["fid"], 2),
-                1.5,
-                at_least=False,
-            ),
-            common.goal(
-                "largest distance in the second half / dcgan's best",
-                round(max(late) / before["peak"]["fid"], 2),
-                1.5,
-                at_least=False,
-            ),
-            common.goal("recall at the end", rows[-1]["recall"], 0.3, at_least=True),
+            common.goal("distance at the end over the best", round(drift, 3), 1.1, at_least=False),
+            common.goal("recall at the end", rows[-1]["recall"], 0.5, at_least=True),
+            common.goal("steps over dcgan's best", round(longer, 2), LONGER, at_least=True),
         ],
         "layers": layers,
         "over_time": rows,
+        "picture": picture(
+            {name: before[name]["over_time"] for name in PLAIN} | {"sngan": rows}, quick
+        ),
     }
-    return result | {"picture": picture(before["over_time"], rows, quick)}
 
 
 def trained(
@@ -155,26 +159,22 @@ def of_operator(layer: nn.Module, shape: torch.Size, times: int = 200) -> float:
     return stretch
 
 
-def picture(plain: list[Result], normalized: list[Result], quick: bool) -> str:
-    """Distance and recall of both over the steps."""
+def picture(runs: dict[str, list[Result]], quick: bool) -> str:
+    """Distance and recall of all over the steps."""
     figure, axes = drawing.sheet(
-        "Four times as long, without collapse",
-        "digits; DCGAN and a residual network with a spectrally normalized discriminator",
+        "As long as these runs went, none collapsed",
+        "digits; DCGAN at two rates, and residual networks with a normalized discriminator",
         ("Distance to held-out digits", "Recall"),
     )
     for one, metric in zip(axes, ("fid", "recall"), strict=True):
-        ends = []
-        for said, rows, color in (
-            ("dcgan", plain, look.VERMILION),
-            ("sngan", normalized, look.BLUE),
-        ):
+        for rows, color in zip(runs.values(), COLORS, strict=True):
             values = [row[metric] for row in rows]
             one.plot([row["step"] for row in rows], values, color=color, linewidth=2.0)
-            ends.append((said, color, values[-1]))
         if metric == "fid":
             one.set_yscale("log")
-        drawing.name_ends(one, ends)
         drawing.across(one, "steps")
+    ends = [(n, c, rows[-1]["recall"]) for (n, rows), c in zip(runs.items(), COLORS, strict=True)]
+    drawing.name_ends(axes[1], ends)
     return drawing.save(figure, "sngan", quick)
 
 
@@ -182,7 +182,7 @@ def results(quick: bool) -> Path:
     return (common.QUICK if quick else common.RESULTS) / "sngan.json"
 
 
-PARTS = {"dcgan": dcgan, "sngan": sngan}
+PARTS = {"dcgan": dcgan, "dcgan-fast": dcgan_fast, "sngan": sngan}
 
 
 def show(name: str, result: Result) -> None:

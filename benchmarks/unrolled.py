@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import common
-from benchmarks.claims.drawing import look
+from benchmarks.drawing import look
 from sparring.data import Dataset, open_data
 from sparring.games.latent import latent_game
 from sparring.metrics.modes import nearest_modes
@@ -30,7 +30,7 @@ from sparring.training.state import State
 from sparring.training.step import run_step
 
 SAMPLES, LOOK_EVERY = 2500, 100
-PICTURED = (100, 500, 1000, 1500, 2000)
+PICTURED = (200, 800, 1400, 1800, 2400)
 HELD = {"ring": 0.025, "grid": 0.01}
 EVEN = {"ring": 1 / 8, "grid": 1 / 25}
 
@@ -73,7 +73,7 @@ def trained(overrides: Result) -> tuple[list[Result], Result]:
     looks, scatter, before = [], {}, None
     while state.step < recipe.steps:
         run_step(state)
-        state.statistics.values.clear()
+        state.statistics.clear()
         if state.step % LOOK_EVERY == 0:
             network = state.game.players["generator"]
             samples = state.game.sample(network, range(SAMPLES))
@@ -137,7 +137,7 @@ def picture(without: Result, ahead: Result, quick: bool) -> str:
 
     figure = Figure(figsize=(11, 5.2), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
-    title = "Unrolling: a generator that knows the answer holds all modes"
+    title = "Unrolling: a generator that knows the answer covers all modes"
     figure.text(0.02, 0.945, title, size=15, weight="bold", color=look.INK)
     steps = list(without["scatter"])
     grid = figure.add_gridspec(2, len(steps) + 2, left=0.03, right=0.98, bottom=0.1, top=0.82)
@@ -156,12 +156,12 @@ def picture(without: Result, ahead: Result, quick: bool) -> str:
                 side.set_color(look.RULE)
         axes = figure.add_subplot(grid[row, len(steps) :])
         look.calm(axes)
-        for held in result["over_time"]["held"]:
+        for covered in result["over_time"]["covered"]:
             color = look.VERMILION if row == 0 else look.GREEN
-            axes.plot(result["over_time"]["step"], held, color=color, linewidth=1.4, alpha=0.7)
+            axes.plot(result["over_time"]["step"], covered, color=color, linewidth=1.4, alpha=0.7)
         axes.set(ylim=(0, 8.4), yticks=range(0, 9, 2))
         if row == 0:
-            axes.set_title("modes held, each seed", size=9.5, color=look.MUTED)
+            axes.set_title("modes covered, each seed", size=9.5, color=look.MUTED)
     path = (common.QUICK if quick else common.IMAGES) / "unrolled.png"
     figure_png(figure, path, dpi=100)
     return path.relative_to(common.ROOT.parent).as_posix()

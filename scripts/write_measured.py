@@ -34,11 +34,23 @@ WITH_PARTS = (
     "moments",
     "penalty_cost",
     "scarce",
+    "sngan",
     "speed",
     "toys",
+    "unrolled",
     "wasserstein",
 )
-PASSED_OVER = ("benchmark", "settings", "machine", "versions", "picture", "pictures", "outcome")
+PASSED_OVER = (
+    "benchmark",
+    "settings",
+    "machine",
+    "versions",
+    "picture",
+    "pictures",
+    "outcome",
+    "over_time",
+    "scatter",
+)
 
 INTRODUCTION = """# Measured
 
@@ -100,6 +112,18 @@ ABOUT = {
         "The kept checkpoint against the last one",
         "Short runs, scored twelve times on the selection split; both checkpoints against the "
         "test split, which took no part in choosing.",
+    ),
+    "sngan": (
+        "Spectral normalization",
+        "Distances over the steps of DCGAN at two rates and of `sngan`, and the largest singular "
+        "values of its discriminator's layers at the end: of the matrix that a kernel unfolds to, "
+        "and of the convolution as an operator.",
+    ),
+    "unrolled": (
+        "Unrolled GANs",
+        "The recipe `unrolled` with so many moves ahead. `late` is the second half of a run, "
+        "looked at every 100 steps; `moved` is the share of samples that changed their nearest "
+        "mode from look to look.",
     ),
     "claims": (
         "What the documents claim",

@@ -94,9 +94,9 @@ class Unrolled(nn.Module):
                 self.mean.copy_(mean)
                 self.square.copy_(square)
                 self.moves += 1
-        moves = int(self.moves) + step
-        scale = (square / (1 - second**moves) + TINY).sqrt()
-        return mean / (1 - first**moves) / scale, (mean, square)
+        count = int(self.moves) + step
+        scale = (square / (1 - second**count) + TINY).sqrt()
+        return mean / (1 - first**count) / scale, (mean, square)
 
 
 def unrolled(discriminator: nn.Module, loss: Objective, recipe: Recipe) -> Term:

@@ -35,6 +35,8 @@ Weights = Annotated[
     Path | None, typer.Option(help="File of the features' network, where there is no network.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
+# What of a summary is for the report alone.
+OF_REPORT = ("equilibrium", "dataset", "notes", "evaluation_seconds")
 stderr = Console(stderr=True, highlight=False)
 # Newer versions of Typer carry a copy of click, whose exceptions are not those of the package.
 ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -137,7 +139,7 @@ def train(
         from sparring.repeats import train_seeds
 
         summary = train_seeds(seeds, recipe, data, out, overrides, **how)
-    told = {key: value for key, value in summary.items() if key not in ("equilibrium", "dataset")}
+    told = {key: value for key, value in summary.items() if key not in OF_REPORT}
 
     def tell() -> None:
         for one in summary.get("runs", [summary]):

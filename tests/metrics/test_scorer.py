@@ -153,7 +153,7 @@ def test_a_second_scoring_is_as_good_as_the_first(digits: Dataset) -> None:
 
 
 def test_classes_come_from_the_features_of_the_same_pass(digits: Dataset) -> None:
-    extractor = find_extractor("classifier", digits.shape)
+    extractor = find_extractor("classifier", digits)
     images = digits.split("test")[:50]
     with torch.inference_mode():
         wanted = shipped_classifier()(to_network(images, torch.device("cpu"))).double()

@@ -174,10 +174,6 @@ def test_any_shape_and_the_smallest_batches_train_or_are_refused(
     make = GAMES[recipe.game]
     game = make(recipe, shades(shape, 30), CPU)
     assert all(takes_labels(player) for player in game.players.values())
-    if name == "cgan" and batch_size == 1:
-        with pytest.raises(InputError, match="batch of 1"):
-            State(game, recipe, CPU)
-        return
     state = State(game, recipe, CPU)
     for _ in range(2):
         run_step(state)
@@ -187,8 +183,12 @@ def test_any_shape_and_the_smallest_batches_train_or_are_refused(
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_resumed_it_ends_as_it_would_have(name: str, tmp_path: Path) -> None:
-    whole = run_of(name, tmp_path / "whole")
-    run_of(name, tmp_path / "part", steps=5)
+    # A schedule would end with the part: the run that is made longer would not be the same.
+    still = {
+        f"optimizer.{player}.schedule.name": "constant" for player in ("generator", "discriminator")
+    }
+    whole = run_of(name, tmp_path / "whole", **still)
+    run_of(name, tmp_path / "part", steps=5, **still)
     again = sparring.train(None, shades(), tmp_path / "part", {"steps": 12}, resume=True)
     last = [checkpoint.read(r.path / "checkpoints" / checkpoint.LAST) for r in (whole, again)]
     assert last[0].tensors.keys() == last[1].tensors.keys()

@@ -77,7 +77,6 @@ PUBLISHED: dict[str, dict[str, Result]] = {
 }
 AUGMENTED: dict[str, Result] = {
     "none": {},
-    "instance noise": {"instance_noise.std": 0.3},
     "DiffAugment": {"augment.name": "diffaugment"},
     "DiffAugment, translation only": {
         "augment.name": "diffaugment",

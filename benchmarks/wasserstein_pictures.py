@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.claims import drawing
-from benchmarks.claims.drawing import look
+from benchmarks import drawing
+from benchmarks.drawing import look
 from benchmarks.common import ROOT
 
 COLORS = (look.BLUE, look.ORANGE, look.GREEN)

@@ -9,8 +9,8 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks import drawing
-from benchmarks.drawing import look
 from benchmarks.common import ROOT
+from benchmarks.drawing import look
 
 COLORS = (look.BLUE, look.ORANGE, look.GREEN)
 Row = dict[str, Any]

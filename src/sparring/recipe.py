@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -151,6 +151,33 @@ class Unroll(Section):
     steps: Annotated[int, Field(ge=0, le=100)] = 0
 
 
+class Growth(Section):
+    """When networks that can grow do it (Karras et al., 2018), counted in samples seen.
+
+    They begin at the lowest resolution of at least `start` pixels and double it each `samples_each`
+    samples; a new resolution fades in over the first `fade` of them.
+    """
+
+    start: Positive = 4
+    samples_each: Positive = 600_000
+    fade: Annotated[int, Field(ge=0)] = 300_000
+
+    @model_validator(mode="after")
+    def _fades_in_before_the_next(self) -> Growth:
+        if self.fade > self.samples_each:
+            raise ValueError("`fade` is part of `samples_each`, and cannot be more")
+        return self
+
+    def stage(self, samples_seen: int, resolutions: Sequence[int]) -> tuple[int, float]:
+        """The place of the resolution that is worked at, and the share by which it has faded in."""
+        last = len(resolutions) - 1
+        first = next((k for k, side in enumerate(resolutions) if side >= self.start), last)
+        doublings, since = divmod(samples_seen, self.samples_each)
+        if doublings == 0 or first + doublings > last or since >= self.fade:
+            return min(first + doublings, last), 1.0
+        return first + doublings, since / self.fade
+
+
 class Repeats(Section):
     """Moves of each player in one step."""
 
@@ -227,6 +254,7 @@ class Recipe(Section):
     optimizer: Optimizers = Optimizers()
     repeats: Repeats = Repeats()
     unroll: Unroll = Unroll()
+    growth: Growth = Growth()
     ema: Ema = Ema()
     evaluation: Evaluation = Evaluation()
     tick: Positive = 100  # steps between two lines of the history

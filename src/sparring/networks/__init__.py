@@ -16,6 +16,7 @@ from sparring.networks.layers import seeded
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.networks.moments import MomentsDiscriminator
 from sparring.networks.probe import outputs
+from sparring.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from sparring.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from sparring.recipe import Network
 
@@ -43,6 +44,7 @@ NETWORKS: dict[str, Family] = {
     "mlp": Family(MLPGenerator, MLPDiscriminator),
     "dcgan": Family(DCGANGenerator, DCGANDiscriminator),
     "resnet": Family(ResNetGenerator, ResNetDiscriminator),
+    "progressive": Family(ProgressiveGenerator, ProgressiveDiscriminator),
     "moments": Family(MLPGenerator, MomentsDiscriminator),  # only its discriminator is special
 }
 

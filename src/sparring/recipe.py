@@ -131,13 +131,22 @@ class InstanceNoise(Section):
 
 
 class Optimizer(Section):
-    """One player's optimizer; `lr` is multiplied by the schedule."""
+    """One player's optimizer; `lr` is multiplied by the schedule.
+
+    So is Adam's 1 - beta2 by a schedule of its own: where it falls, the squared gradients that a
+    step is divided by reach ever further back.
+    """
 
     name: Literal["adam", "sgd", "rmsprop"] = "adam"
     lr: Annotated[float, Field(gt=0)] = 2e-4
     betas: tuple[Share, Share] = (0.5, 0.999)
     momentum: Share = 0.0
     schedule: ScheduleField = Schedule()
+    beta2_schedule: ScheduleField = Schedule()
+
+    def betas_at(self, progress: float) -> tuple[float, float]:
+        """Adam's betas at a share of the run, 0 to 1."""
+        return self.betas[0], 1 - (1 - self.betas[1]) * self.beta2_schedule.factor(progress)
 
 
 class Optimizers(Section):

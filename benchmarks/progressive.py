@@ -67,8 +67,7 @@ def full(quick: bool) -> Result:
 def trained(overrides: Result, quick: bool) -> tuple[State, list[Result], list[Tensor]]:
     """The state at the end, what every look found, and samples at each stage of the growth."""
     if quick:
-        short = {"growth.samples_each": 640, "growth.fade": 320}
-        overrides = overrides | {"steps": 40} | short
+        overrides = overrides | {"steps": 40, "growth.samples_each": 640}
     recipe = load_recipe("progressive", overrides)
     dataset = open_data(recipe.data)
     state = State(latent_game(recipe, dataset, common.CPU), recipe, common.CPU)

@@ -21,8 +21,8 @@ from sparring.training.step import run_step
 
 THIN = {"generator.width": 2, "discriminator.width": 2, "latent.size": 4}
 TINY: dict[str, dict[str, Any]] = {
-    # Grows in the middle of a run of 8 steps of 4, and once more later; fading in takes 2 steps.
-    "progressive": THIN | {"growth": {"start": 4, "samples_each": 12, "fade": 8}},
+    # Grows after 3 and after 6 steps of 4 samples; fading in takes 9 samples.
+    "progressive": THIN | {"growth": {"start": 4, "samples_each": 12, "fade": 0.75}},
     "r3gan": THIN,
 }
 SIZES = {"progressive": [8, 28, 100, 512], "r3gan": [8, 28, 100, 256]}
@@ -118,8 +118,9 @@ def test_players_grow_with_the_samples_seen_and_learn_on() -> None:
         average = state.ema[G].module
         assert isinstance(average, Growing)
         assert (average.level, average.alpha) == stages[-1]
-    expected = [(0, 1.0)] * 3 + [(1, 0.0), (1, 0.5), (1, 1.0), (2, 0.0), (2, 0.5), (2, 1.0)]
-    assert stages == expected
+    assert [level for level, _ in stages] == [0] * 3 + [1] * 3 + [2] * 3
+    faded = [0, 4 / 9, 8 / 9]
+    assert [alpha for _, alpha in stages] == pytest.approx([1, 1, 1, *faded, *faded], abs=1e-6)
     # The moments of what was there before go on; what is new begins with its first step.
     assert counts[2] == [3]
     assert counts[8][-1] == 9

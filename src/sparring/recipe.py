@@ -164,27 +164,22 @@ class Growth(Section):
     """When networks that can grow do it (Karras et al., 2018), counted in samples seen.
 
     They begin at the lowest resolution of at least `start` pixels and double it each `samples_each`
-    samples; a new resolution fades in over the first `fade` of them.
+    samples; a new resolution fades in over the first `fade` of these, a share.
     """
 
     start: Positive = 4
-    samples_each: Positive = 600_000
-    fade: Annotated[int, Field(ge=0)] = 300_000
-
-    @model_validator(mode="after")
-    def _fades_in_before_the_next(self) -> Growth:
-        if self.fade > self.samples_each:
-            raise ValueError("`fade` is part of `samples_each`, and cannot be more")
-        return self
+    samples_each: Positive = 1_200_000
+    fade: Annotated[float, Field(ge=0, le=1)] = 0.5
 
     def stage(self, samples_seen: int, resolutions: Sequence[int]) -> tuple[int, float]:
         """The place of the resolution that is worked at, and the share by which it has faded in."""
         last = len(resolutions) - 1
         first = next((k for k, side in enumerate(resolutions) if side >= self.start), last)
         doublings, since = divmod(samples_seen, self.samples_each)
-        if doublings == 0 or first + doublings > last or since >= self.fade:
+        fading = self.fade * self.samples_each
+        if doublings == 0 or first + doublings > last or since >= fading:
             return min(first + doublings, last), 1.0
-        return first + doublings, since / self.fade
+        return first + doublings, since / fading
 
 
 class Repeats(Section):

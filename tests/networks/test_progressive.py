@@ -94,7 +94,7 @@ def test_real_images_fade_with_the_generators() -> None:
 
 
 def test_the_stage_is_a_function_of_samples_seen() -> None:
-    growth = Growth(start=4, samples_each=100, fade=40)
+    growth = Growth(start=4, samples_each=100, fade=0.4)
     sides = (4, 8, 16)
     seen = [0, 99, 100, 110, 140, 199, 200, 220, 240, 10**9]
     stages = [growth.stage(samples, sides) for samples in seen]
@@ -104,8 +104,8 @@ def test_the_stage_is_a_function_of_samples_seen() -> None:
     ]
     assert Growth(start=5, samples_each=100).stage(0, sides) == (1, 1.0)
     assert Growth(start=28, samples_each=100).stage(0, sides) == (2, 1.0)
-    with pytest.raises(ValueError, match="cannot be more"):
-        Growth(samples_each=10, fade=11)
+    at_once = Growth(start=4, samples_each=100, fade=0)
+    assert [at_once.stage(seen, sides) for seen in (99, 100, 200)] == [(0, 1), (1, 1), (2, 1)]
 
 
 def test_the_stage_goes_where_the_weights_go() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -131,13 +131,22 @@ class InstanceNoise(Section):
 
 
 class Optimizer(Section):
-    """One player's optimizer; `lr` is multiplied by the schedule."""
+    """One player's optimizer; `lr` is multiplied by the schedule.
+
+    So is Adam's 1 - beta2 by a schedule of its own: where it falls, the squared gradients that a
+    step is divided by reach ever further back.
+    """
 
     name: Literal["adam", "sgd", "rmsprop"] = "adam"
     lr: Annotated[float, Field(gt=0)] = 2e-4
     betas: tuple[Share, Share] = (0.5, 0.999)
     momentum: Share = 0.0
     schedule: ScheduleField = Schedule()
+    beta2_schedule: ScheduleField = Schedule()
+
+    def betas_at(self, progress: float) -> tuple[float, float]:
+        """Adam's betas at a share of the run, 0 to 1."""
+        return self.betas[0], 1 - (1 - self.betas[1]) * self.beta2_schedule.factor(progress)
 
 
 class Optimizers(Section):
@@ -149,6 +158,28 @@ class Unroll(Section):
     """How many moves of the discriminator the generator looks ahead (Metz et al., 2017)."""
 
     steps: Annotated[int, Field(ge=0, le=100)] = 0
+
+
+class Growth(Section):
+    """When networks that can grow do it (Karras et al., 2018), counted in samples seen.
+
+    They begin at the lowest resolution of at least `start` pixels and double it each `samples_each`
+    samples; a new resolution fades in over the first `fade` of these, a share.
+    """
+
+    start: Positive = 4
+    samples_each: Positive = 1_200_000
+    fade: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    def stage(self, samples_seen: int, resolutions: Sequence[int]) -> tuple[int, float]:
+        """The place of the resolution that is worked at, and the share by which it has faded in."""
+        last = len(resolutions) - 1
+        first = next((k for k, side in enumerate(resolutions) if side >= self.start), last)
+        doublings, since = divmod(samples_seen, self.samples_each)
+        fading = self.fade * self.samples_each
+        if doublings == 0 or first + doublings > last or since >= fading:
+            return min(first + doublings, last), 1.0
+        return first + doublings, since / fading
 
 
 class Repeats(Section):
@@ -227,6 +258,7 @@ class Recipe(Section):
     optimizer: Optimizers = Optimizers()
     repeats: Repeats = Repeats()
     unroll: Unroll = Unroll()
+    growth: Growth = Growth()
     ema: Ema = Ema()
     evaluation: Evaluation = Evaluation()
     tick: Positive = 100  # steps between two lines of the history

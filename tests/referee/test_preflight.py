@@ -22,8 +22,11 @@ from sparring.referee import Finding, preflight
 
 # The shipped recipes' networks, thin: what is warned of does not depend on their width.
 THIN_PAIR = ["generator.width=2", "discriminator.width=2"]
+THIN_RECIPES = (
+    *("acgan", "dcgan", "digits", "lsgan", "progressive", "r3gan", "sngan", "wgan", "wgan-gp"),
+)
 THIN = {
-    **dict.fromkeys(("acgan", "dcgan", "digits", "lsgan", "sngan", "wgan", "wgan-gp"), THIN_PAIR),
+    **dict.fromkeys(THIN_RECIPES, THIN_PAIR),
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
 }
 
@@ -69,6 +72,11 @@ BAD: dict[str, tuple[list[str], str, str]] = {
     "BatchNorm under R1": (["dcgan", R1], "coupled-penalty", "penalty r1 on a discriminator"),
     "BatchNorm under R2": (["dcgan", "penalties=[{name: r2}]"], "coupled-penalty", "penalty r2"),
     "in an MLP": (["ring", "discriminator.normalization=batch"], "coupled-penalty", "r1, r2"),
+    "nearness to the others": (
+        ["digits", "discriminator.minibatch=discrimination"],
+        "coupled-penalty",
+        "penalty r1",
+    ),
     "beta1 of G": (["ring", "optimizer.generator.betas=[0.9, 0.99]"], "adam-momentum", "generator"),
     "beta1 of D": (["ring", "optimizer.discriminator.betas=[0.95, 0.99]"], "adam-momentum", "0.95"),
     "labels for nothing": (["acgan", "terms=[]"], "idle-classifier", "nothing trains"),
@@ -115,6 +123,7 @@ def test_a_bad_combination_is_warned_of_and_its_advice_mends_it(
 # Right beside the bad ones, and good.
 GOOD: dict[str, list[str]] = {
     "BatchNorm without a penalty": ["dcgan"],
+    "deviation in the minibatch": ["digits", "discriminator.minibatch=stddev"],
     "a penalty on other normalization": ["dcgan", R1, "discriminator.normalization=layer"],
     "BatchNorm in the generator only": ["ring", "generator.normalization=batch"],
     "beta1 below": ["ring", "optimizer.generator.betas=[0.89, 0.99]"],

@@ -50,7 +50,7 @@ class LatentBatch:
         if game.flip:
             mirrored = torch.rand(move.batch_size, generator=move.draw("flip"))[move.part] < 0.5
             real = torch.where(mirrored.view(-1, 1, 1, 1).to(game.device), real.flip(-1), real)
-        return real.requires_grad_("real" in move.differentiates)
+        return game.as_grown(real).requires_grad_("real" in move.differentiates)
 
     @cached_property
     def labels(self) -> Tensor | None:

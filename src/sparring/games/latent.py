@@ -15,6 +15,7 @@ from sparring.games.sampling import generate, prior_of
 from sparring.lookup import find
 from sparring.networks import build_discriminator, build_generator, takes_labels
 from sparring.networks.discriminator import spectral_norms
+from sparring.networks.growing import Growing
 from sparring.networks.layers import noisy_layers, uses_batch_statistics
 from sparring.objectives import (
     LOSSES,
@@ -69,6 +70,9 @@ class LatentGame:
         self.conditional = {name for name, one in self.players.items() if takes_labels(one)}
         self._check_labels()
         self.spectral_norms = spectral_norms(discriminator)
+        self.growth = recipe.growth
+        self.growing = [one for one in self.players.values() if isinstance(one, Growing)]
+        self.before_step(0)
         self.judges_alone = not uses_batch_statistics(discriminator)
         self.augment = [stage.to(self.device) for stage in augment]
         self.memories: Mapping[str, nn.Module] = {
@@ -135,7 +139,13 @@ class LatentGame:
         return LatentBatch(self, move)
 
     def before_step(self, samples_seen: int) -> None:
-        """Nothing grows in this game."""
+        """Players that grow take up the stage of this moment."""
+        for network in self.growing:
+            network.grow(*self.growth.stage(samples_seen, network.resolutions))
+
+    def as_grown(self, real: Tensor) -> Tensor:
+        """Real images [N, C, H, W] with as much detail as generated ones have at this stage."""
+        return self.growing[0].faded(real) if self.growing else real
 
     def equilibrium(self) -> dict[str, float]:
         return self.loss.equilibrium()

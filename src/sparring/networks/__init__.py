@@ -16,6 +16,8 @@ from sparring.networks.layers import seeded
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.networks.moments import MomentsDiscriminator
 from sparring.networks.probe import outputs
+from sparring.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
+from sparring.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from sparring.networks.resnet import ResNetDiscriminator, ResNetGenerator
 from sparring.recipe import Network
 
@@ -43,6 +45,8 @@ NETWORKS: dict[str, Family] = {
     "mlp": Family(MLPGenerator, MLPDiscriminator),
     "dcgan": Family(DCGANGenerator, DCGANDiscriminator),
     "resnet": Family(ResNetGenerator, ResNetDiscriminator),
+    "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
+    "progressive": Family(ProgressiveGenerator, ProgressiveDiscriminator),
     "moments": Family(MLPGenerator, MomentsDiscriminator),  # only its discriminator is special
 }
 

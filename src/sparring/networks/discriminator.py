@@ -46,7 +46,7 @@ class Head(nn.Module):
         super().__init__()
         self.minibatch = None if minibatch == "none" else minibatch_layer(minibatch, inputs)
         inputs += self.minibatch.added if self.minibatch else 0
-        self.logit = nn.Linear(inputs, 1, bias=bias)
+        self.logit: nn.Module = nn.Linear(inputs, 1, bias=bias)
         self.embedding = nn.Embedding(classes, inputs) if condition == "projection" else None
         if self.embedding is not None:
             nn.init.xavier_uniform_(self.embedding.weight)  # PyTorch's N(0, 1) drowns the rest

@@ -81,10 +81,13 @@ def keyed_noise(draw: torch.Generator, batch_size: int, part: slice, views: int 
 
 def uses_batch_statistics(network: nn.Module) -> bool:
     """Whether what the network says of a sample depends on the others in its batch."""
-    return any(
-        isinstance(layer, nn.modules.batchnorm._BatchNorm) or getattr(layer, "couples_batch", False)
-        for layer in network.modules()
-    )
+    return any(map(couples, network.modules()))
+
+
+def couples(layer: nn.Module) -> bool:
+    """Whether a layer by itself lets the samples of a batch see each other."""
+    batch_norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)
+    return batch_norm or bool(getattr(layer, "couples_batch", False))
 
 
 def normalization_1d(name: NormalizationName, width: int) -> list[nn.Module]:

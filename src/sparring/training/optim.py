@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -16,17 +18,20 @@ def make_optimizer(phase: Phase, players: dict[str, nn.Module]) -> torch.optim.O
     """
     chosen = phase.optimizer
     parameters = [p for name in phase.players for p in players[name].parameters()]
-    lazy = phase.every / (phase.every + 1) if phase.every > 1 else 1.0
-    lr = base_rate(phase)
+    start = settings_at(phase, 0.0)
     if chosen.name == "adam":
-        betas = (chosen.betas[0] ** lazy, chosen.betas[1] ** lazy)
-        return torch.optim.Adam(parameters, lr, betas, fused=True)
+        return torch.optim.Adam(parameters, **start, fused=True)
     if chosen.name == "sgd":
-        return torch.optim.SGD(parameters, lr, chosen.momentum, fused=True)
-    return torch.optim.RMSprop(parameters, lr, momentum=chosen.momentum)
+        return torch.optim.SGD(parameters, **start, momentum=chosen.momentum, fused=True)
+    return torch.optim.RMSprop(parameters, **start, momentum=chosen.momentum)
 
 
-def base_rate(phase: Phase) -> float:
-    """The learning rate before its schedule."""
-    lazy = phase.every > 1 and phase.optimizer.name == "adam"
-    return phase.optimizer.lr * (phase.every / (phase.every + 1) if lazy else 1.0)
+def settings_at(phase: Phase, progress: float) -> dict[str, Any]:
+    """What an optimizer goes by at a share of the run, 0 to 1: its rate and Adam's betas."""
+    chosen = phase.optimizer
+    rate = chosen.lr * chosen.schedule.factor(progress)
+    if chosen.name != "adam":
+        return {"lr": rate}
+    lazy = phase.every / (phase.every + 1) if phase.every > 1 else 1.0
+    first, second = chosen.betas_at(progress)
+    return {"lr": rate * lazy, "betas": (first**lazy, second**lazy)}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sparring.games import Move, Phase
 from sparring.objectives import Term
-from sparring.training.optim import base_rate
+from sparring.training.optim import settings_at
 from sparring.training.state import State
 
 GRADIENT_NORM_EVERY = 32  # steps; the norm costs a pass over all weights
@@ -69,9 +69,9 @@ def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
 def finish_move(state: State, phase: Phase, kept: list[dict[str, Tensor]]) -> None:
     """Step the phase's optimizer at its scheduled rate and keep the statistics of the move."""
     optimizer = state.optimizers[phase.name]
-    rate = base_rate(phase) * phase.optimizer.schedule.factor(state.progress)
+    settings = settings_at(phase, state.progress)
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group.update(settings)
     # Before the norm: where both go bad in one step, the loss is what tells why.
     for name in kept[0]:
         parts = [part[name] for part in kept]

@@ -13,7 +13,7 @@ from sparring import scoring
 from sparring.comparison import write_comparison
 from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
-from sparring.games import GAMES, LatentGame, generate, walk
+from sparring.games import GAMES, apply, generate, walk
 from sparring.hub import PREFIX, fetch, upload
 from sparring.lookup import find
 from sparring.metrics import Scorer, check_metrics
@@ -53,6 +53,10 @@ class Run:
     def sample(self, count: int, seed: int = 0, label: str | int | None = None) -> Tensor:
         """`count` samples: uint8 [N, C, H, W] for images; sample i is that of seed + i."""
         return sample(self.path, count, seed, label, generator=self._make)
+
+    def translate(self, image: Tensor) -> Tensor:
+        """What an image-to-image run makes of one image, uint8 [C, H, W] of any size."""
+        return translate(self.path, image, generator=self._make)
 
     def evaluate(
         self, metrics: Sequence[str] = ("fid", "kid"), samples: int = 2000
@@ -128,7 +132,7 @@ def train(
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
     asked = chosen.evaluation
-    labelled = isinstance(game, LatentGame) and bool(game.conditional)
+    labelled = bool(game.conditional)
     for names in (asked.metrics, asked.final_metrics or []):
         check_metrics(names, asked.features, dataset, asked.weights, labelled)
     state = State(game, chosen, device)
@@ -182,6 +186,32 @@ def sample(
     else:
         inputs = model.prior.of(seeds, wanted)
     return generate(model.generator, inputs, model.is_images)
+
+
+def translate(
+    path: str | Path, image: Tensor, *, generator: Callable[..., nn.Module] | None = None
+) -> Tensor:
+    """What the generator of an image-to-image run makes of one image of any size.
+
+    `image` and the answer are uint8 [C, H, W]; a large one is made by overlapping tiles.
+    """
+    return translated(_model(path, generator), image)
+
+
+def translated(model: Model, image: Tensor) -> Tensor:
+    """The same with a model that was read already."""
+    if model.input_shape is None:
+        raise InputError(
+            f"generator `{model.name}` makes images of latents, not of images",
+            "leave --input out",
+        )
+    channels = model.input_shape[0]
+    if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != channels:
+        raise InputError(
+            f"an image of shape {tuple(image.shape)} and type {image.dtype} cannot be translated",
+            f"give uint8 [{channels}, H, W]",
+        )
+    return apply(model.generator, image)
 
 
 def stream(

@@ -159,7 +159,7 @@ def load(path: str | Path, generator: Callable[..., nn.Module] | None = None) ->
 
     `hf:USER/NAME` is a model folder on the Hugging Face hub (extra `hub`).
     """
-    return _model(path, generator).generator
+    return read(path, generator).generator
 
 
 def sample(
@@ -177,7 +177,7 @@ def sample(
     one seed to the next. `label` is the name or number of a class, for a conditional generator;
     without it the classes come as often as in the training data.
     """
-    model = _model(path, generator)
+    model = read(path, generator)
     seeds = _seeds(seed, count)
     wanted = None if label is None else model.label(str(label))
     if interpolate:
@@ -195,11 +195,13 @@ def translate(
 
     `image` and the answer are uint8 [C, H, W]; a large one is made by overlapping tiles.
     """
-    return translated(_model(path, generator), image)
+    return translated(read(path, generator), image)
 
 
-def translated(model: Model, image: Tensor) -> Tensor:
-    """The same with a model that was read already."""
+def translated(
+    model: Model, image: Tensor, advance: Callable[[float], None] = lambda share: None
+) -> Tensor:
+    """The same with a model that was read already; `advance` is told the share that is done."""
     if model.input_shape is None:
         raise InputError(
             f"generator `{model.name}` makes images of latents, not of images",
@@ -211,14 +213,14 @@ def translated(model: Model, image: Tensor) -> Tensor:
             f"an image of shape {tuple(image.shape)} and type {image.dtype} cannot be translated",
             f"give uint8 [{channels}, H, W]",
         )
-    return apply(model.generator, image)
+    return apply(model.generator, image, advance=advance)
 
 
 def stream(
     path: str | Path, count: int, seed: int = 0, label: str | int | None = None, part: int = 1024
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The samples of `sample` and their labels, -1 where there are no classes, part by part."""
-    model = _model(path)
+    model = read(path)
     seeds = _seeds(seed, count)
     wanted = None if label is None else model.label(str(label))
     for start in range(0, count, part):
@@ -294,7 +296,7 @@ def export(
     `truncation` adds an input [N] that z is multiplied by. `quantize`, `int8` or `fp16`, needs a
     run, on whose test split its cost is measured. Returns path, max_abs_error, batches_checked.
     """
-    model = _model(path, generator)
+    model = read(path, generator)
     if quantize is None:
         return export_onnx(model, Path(file), uint8, truncation)
     if not RunFolder(path).exists:
@@ -342,7 +344,8 @@ def pack(
     return {"path": str(path), "samples": len(dataset.values), "shape": list(dataset.shape)}
 
 
-def _model(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
+def read(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
+    """The generator of a run or a model folder, with what is needed to sample it."""
     if str(path).startswith(PREFIX):
         return read_model(fetch(str(path).removeprefix(PREFIX), runs_code=make is not None), make)
     folder = RunFolder(path)

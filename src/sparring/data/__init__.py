@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sparring.data.dataset import Dataset, Modes, to_network, to_samples
-from sparring.data.decode import Rejected, decode_whole, quiet
+from sparring.data.decode import Rejected, decode_whole, left_out, quiet
 from sparring.data.domains import has_domains, open_domains, open_halves, with_inputs
 from sparring.data.fit import fit_to_data
 from sparring.data.images import colour_of, open_images
@@ -32,6 +32,7 @@ __all__ = [
     "decode_whole",
     "find_images",
     "fit_to_data",
+    "left_out",
     "open_data",
     "quiet",
     "read_file",

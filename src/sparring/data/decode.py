@@ -58,6 +58,12 @@ class Plan:
     half: Half | None = None
 
 
+def left_out(code: str) -> str:
+    """Why an image is left out, in words."""
+    words = LEFT_OUT[code]
+    return "it is empty" if code == "empty" else words if code == "unreadable" else f"it is {words}"
+
+
 def decode(content: bytes, plan: Plan) -> tuple[np.ndarray, set[str]]:
     """A file's bytes as uint8 [channels, size, size], and the codes of what was decided.
 

@@ -50,7 +50,7 @@ class LatentBatch:
         return self._flipped(real).requires_grad_("real" in move.differentiates)
 
     def _flipped(self, images: Tensor) -> Tensor:
-        """Half of the images mirrored where that is wanted, in the same places for all of a move."""
+        """Half of the images mirrored where that is wanted, the same places throughout a move."""
         move, game = self.move, self.game
         if not game.flip:
             return images

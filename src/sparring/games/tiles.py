@@ -25,42 +25,52 @@ def apply(
 ) -> Tensor:
     """What the generator makes of uint8 [C, H, W]: uint8 [C', k H, k W].
 
-    An image of more than `whole` pixels is made by tiles of `tile` pixels a side that overlap. Each
-    counts for nothing as near to a cut as its `reach`, and passes into the next in straight lines
-    from there on: a network without statistics over the whole image makes the same of it as in one
-    piece, and one with such (instance normalization) shows no seam. `advance` is told the share
-    that is done.
+    An image of more than `whole` pixels is made by overlapping tiles of `tile` pixels a side or a
+    little more. A tile counts for nothing as near to a cut as its `reach`, and passes into the next
+    in straight lines from there on: a network without statistics over the whole image makes the
+    same of it as in one piece, and one with such (instance normalization) shows no seam. Floats are
+    kept of one row of tiles only. `advance` is told the share that is done.
     """
     height, width = image.shape[1:]
     if height * width <= whole:
         made = to_samples(_run(generator, image), images=True)[0]
         advance(1.0)
         return made
-    multiple = int(getattr(generator, "multiple", 1))
-    reach = int(getattr(generator, "reach", REACH))
-    # Tiles begin where the network's own grid of halved maps does, so that they fit each other.
-    step = max((tile - 2 * reach - RAMP) // multiple, 1) * multiple
-    overlap = max(tile - step, RAMP)
-    tile, reach = step + overlap, min(reach, (overlap - RAMP) // 2)
-    rows, columns = (list(_starts(side, tile, step)) for side in (height, width))
-    summed = weights = None
+    overlap, step, reach = _layout(generator, tile)
+    rows, columns = (list(_starts(side, step + overlap, step)) for side in (height, width))
+    out = carried = torch.empty(0)
     for number, (top, left) in enumerate((y, x) for y in rows for x in columns):
-        part = image[:, top : top + tile, left : left + tile]
+        part = image[:, top : top + step + overlap, left : left + step + overlap]
         made = _run(generator, part)[0].float().cpu()
         scale = made.shape[1] // part.shape[1]
-        if summed is None or weights is None:
-            summed = torch.zeros(len(made), scale * height, scale * width)
-            weights = torch.zeros(1, scale * height, scale * width)
+        if number == 0:
+            out = torch.empty(len(made), scale * height, scale * width, dtype=torch.uint8)
+        if left == 0:
+            # A row begins with what the one above has left in their overlap.
+            band = torch.zeros(len(made), made.shape[1], scale * width)
+            if top:
+                band[:, : carried.shape[1]] += carried
         weight = _weight(top, part.shape[1], height, reach, overlap, scale)[:, None]
         weight = weight * _weight(left, part.shape[2], width, reach, overlap, scale)
-        down = slice(scale * top, scale * top + made.shape[1])
-        across = slice(scale * left, scale * left + made.shape[2])
-        summed[:, down, across] += made * weight
-        weights[:, down, across] += weight
+        band[:, :, scale * left : scale * left + made.shape[2]] += made * weight
+        if left == columns[-1]:
+            done = band.shape[1] if top == rows[-1] else scale * step
+            out[:, scale * top : scale * top + done] = to_samples(band[:, :done], images=True)
+            carried = band[:, done:]
         advance((number + 1) / (len(rows) * len(columns)))
-    assert summed is not None
-    assert weights is not None
-    return to_samples(summed / weights, images=True)
+    return out
+
+
+def _layout(generator: nn.Module, tile: int) -> tuple[int, int, int]:
+    """How far tiles overlap, where the next begins, how near to a cut they count for nothing.
+
+    Tiles begin where the network's own grid of halved maps does, so that they fit each other; no
+    more than two overlap along a side.
+    """
+    multiple = int(getattr(generator, "multiple", 1))
+    reach = min(int(getattr(generator, "reach", REACH)), tile // 4)
+    overlap = 2 * reach + RAMP
+    return overlap, -(-max(tile - overlap, overlap) // multiple) * multiple, reach
 
 
 def _run(generator: nn.Module, image: Tensor) -> Tensor:
@@ -81,7 +91,7 @@ def _starts(side: int, tile: int, step: int) -> Iterator[int]:
 def _weight(start: int, length: int, side: int, reach: int, overlap: int, scale: int) -> Tensor:
     """How much each output pixel of a tile counts, along one side.
 
-    Not at all within `reach` of a cut, fully from where the next tile's counts for nothing, straight
+    Not at all within `reach` of a cut, fully from where the next tile counts for nothing, straight
     between; fully at the border of the image. Those of two tiles sum to 1.
     """
     place = (torch.arange(scale * length) + 0.5) / scale

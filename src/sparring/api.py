@@ -125,9 +125,10 @@ def train(
     for note in [*dataset.notes, *fit(chosen, dataset, recipe, overrides, resume)]:
         tell(f"data: {note}")
     if dataset.is_images:
-        chosen.data = chosen.data.model_copy(
-            update={"size": dataset.shape[1], "channels": dataset.shape[0]}
-        )
+        resolved: dict[str, Any] = {"size": dataset.shape[1]}
+        if dataset.source is None:  # else what it was made of may have other channels
+            resolved["channels"] = dataset.shape[0]
+        chosen.data = chosen.data.model_copy(update=resolved)
     device = choose_device(chosen.device)
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)

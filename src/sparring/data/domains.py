@@ -40,8 +40,7 @@ def open_domains(path: Path, data: Data, paired: bool) -> Dataset:
     """What folders A hold, made into what folders B hold; partners have the same name."""
     whole = find_images(path)
     target = open_images(path, data, _of(whole, FOLDERS["B"]))
-    same = data.model_copy(update={"size": target.shape[1]})
-    source = open_images(path, same, _of(whole, FOLDERS["A"]))
+    source = open_images(path, _inputs(data, target, paired), _of(whole, FOLDERS["A"]))
     if not paired and source.shape[0] != target.shape[0]:
         # Domains that are translated to and fro have the same channels.
         both = data.model_copy(update={"size": target.shape[1], "channels": 3})
@@ -71,6 +70,12 @@ def open_domains(path: Path, data: Data, paired: bool) -> Dataset:
     return _joined(path.stem, source, target, of_a, of_b, SPLITS, notes)
 
 
+def _inputs(data: Data, target: Dataset, paired: bool) -> Data:
+    """How inputs are read: at the size of the images; pairs in the channels that they have."""
+    channels = None if paired else data.channels
+    return data.model_copy(update={"size": target.shape[1], "channels": channels})
+
+
 def open_halves(path: Path, data: Data) -> Dataset:
     """Pictures side by side: the half that `data.inputs` names is made into the other."""
     if not path.is_dir() and path.suffix != ".zip":
@@ -81,8 +86,7 @@ def open_halves(path: Path, data: Data) -> Dataset:
     whole = find_images(path)
     halves: tuple[Half, Half] = ("left", "right") if data.inputs == "left" else ("right", "left")
     target = open_images(path, data, whole, halves[1])
-    same = data.model_copy(update={"size": target.shape[1]})
-    source = open_images(path, same, whole, halves[0])
+    source = open_images(path, _inputs(data, target, paired=True), whole, halves[0])
     split = _splits(_held(target.files, HELD_OUT))
     return _joined(path.stem, source, target, split, split, SPLITS, list(target.notes))
 

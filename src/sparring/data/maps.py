@@ -22,11 +22,9 @@ def inverted(images: Tensor) -> Tensor:
 
 
 def recoloured(images: Tensor) -> Tensor:
-    """Grey images [N, 1, H, W] between two colours, dark blue to orange; of colours the cycle."""
-    if images.shape[1] == 3:
-        return images[:, [1, 2, 0]]
+    """Images in two colours: from dark blue where they are dark to orange where they are bright."""
     dark, light = (torch.tensor(c, dtype=torch.float32).view(1, 3, 1, 1) for c in (DARK, LIGHT))
-    return torch.lerp(dark, light, images.float() / 255).round().to(torch.uint8)
+    return torch.lerp(dark, light, _brightness(images)).round().to(torch.uint8)
 
 
 def sheared(images: Tensor) -> Tensor:
@@ -50,9 +48,7 @@ def edges(images: Tensor) -> Tensor:
     The steps of Canny (1986): slopes (Sobel), the crests among them, weak ones only where they go
     on from a strong one.
     """
-    x = images.float() / 255
-    if x.shape[1] == 3:
-        x = (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    x = _brightness(images)
     across = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]) / 4
     kernels = torch.stack([across, across.T])[:, None]
     slope = conv2d(pad(x, (1, 1, 1, 1), mode="replicate"), kernels)
@@ -62,6 +58,14 @@ def edges(images: Tensor) -> Tensor:
     for _ in range(GROWTH):
         found = (max_pool2d(found.float(), 3, 1, 1) > 0) & weak
     return torch.where(found, 0, 255).to(torch.uint8)
+
+
+def _brightness(images: Tensor) -> Tensor:
+    """Grey levels [N, 1, H, W] in [0, 1]."""
+    x = images.float() / 255
+    if x.shape[1] == 1 or torch.equal(images, images[:, :1].expand_as(images)):
+        return x[:, :1]  # without the rounding of a weighted mean
+    return (x * torch.tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def _is_crest(slope: Tensor, steep: Tensor) -> Tensor:

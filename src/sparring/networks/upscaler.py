@@ -10,17 +10,19 @@ from sparring.networks.layers import (
     PictureNormalization,
     initialize,
     normalization_2d,
+    padded,
 )
 from sparring.recipe import Positive
 
 
 class Upscaler(nn.Module):
-    """Images [N, C, H, W] to images [N, C, k H, k W] in [-1, 1], k a power of two.
+    """Images [N, C, H, W] to images [N, C, k H, k W], k a power of two.
 
     A 9x9 layer, `blocks` residual blocks of `width` channels at the small size, and for each
     doubling a convolution whose channels become pixels (Shi et al., 2016). Published with 16
     blocks, width 64 and batch normalization; without it the network is quicker, and no worse (Lim
-    et al., 2017).
+    et al., 2017). Nothing bounds the output, as published: a tanh has no slope left where the first
+    steps make most of an image black.
     """
 
     translates = True
@@ -52,12 +54,14 @@ class Upscaler(nn.Module):
         for _ in range(factor.bit_length() - 1):
             layers += [nn.Conv2d(width, 4 * width, 3, padding=1), nn.PixelShuffle(2)]
             layers.append(nn.PReLU(width))
-        self.up = nn.Sequential(*layers, nn.Conv2d(width, shape[0], 9, padding=4), nn.Tanh())
+        self.up = nn.Sequential(*layers, nn.Conv2d(width, shape[0], 9, padding=4))
         initialize(self, init)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.first(x)
-        return self.up(x + self.after(self.blocks(x)))
+        height, width = (self.scale * side for side in x.shape[2:])
+        # Of a single pixel no statistics can be taken.
+        x = self.first(padded(x, 2) if max(x.shape[2:]) == 1 else x)
+        return self.up(x + self.after(self.blocks(x)))[..., :height, :width]
 
 
 class _Block(nn.Module):

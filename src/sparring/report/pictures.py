@@ -104,7 +104,7 @@ def rows_picture(columns: Sequence[torch.Tensor], gap: int = 2) -> Image.Image:
         larger = column.repeat_interleave(times, 2).repeat_interleave(times, 3)
         tiles.append(larger.expand(-1, channels, -1, -1))
     rows, count = torch.stack(tiles, dim=1), len(columns[0])
-    scale = max(1, SMALLEST_CELL // height)
+    scale = math.ceil(SMALLEST_CELL / height)
     across = max(1, min(round(math.sqrt(count)), WIDEST_ROWS // (len(columns) * height * scale)))
     grids = [
         np.asarray(image_grid(part.flatten(0, 1), len(columns), scale, gap).convert("RGB"))

@@ -25,7 +25,12 @@ from sparring.training.state import State
 from sparring.training.step import run_step
 
 TINY: dict[str, dict[str, Any]] = {
-    "pix2pix": {"generator.width": 2, "discriminator.width": 2, "data.size": 16},
+    "pix2pix": {
+        "generator.width": 2,
+        "discriminator.width": 2,
+        "discriminator.layers": 1,
+        "data.size": 16,
+    },
     "cyclegan": {
         "generator.width": 2,
         "generator.blocks": 1,
@@ -39,6 +44,7 @@ TINY: dict[str, dict[str, Any]] = {
         "discriminator.width": 2,
         "data.size": 16,
         "pretraining.samples": 12,
+        "terms": [{"name": "content"}, {"name": "content-random"}],
     },
 }
 SHORT = QUICK | {"steps": 8, "batch_size": 4, "evaluation.final_metrics": ["kid"]}

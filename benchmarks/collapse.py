@@ -3,8 +3,9 @@
     python -m benchmarks.collapse [--quick] [--only ring ...]
 
 Parts: ring (8 Gaussians) and grid (25 Gaussians), the plain logistic game and one method added at a
-time, and ring-slow and grid-slow for the one that takes long; few-digits (500 training digits, with and without augmentation). Beside ring and grid stand
-the figures that papers print for the same data.
+time; ring-slow and grid-slow, the same for a method that takes minutes; few-digits (500 training
+digits, with and without augmentation). Beside ring and grid stand the figures that papers print for
+the same data.
 """
 
 from __future__ import annotations

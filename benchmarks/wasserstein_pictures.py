@@ -58,7 +58,7 @@ def picture(
         draw_slopes(bounds, runs)
     else:
         draw_weights(bounds, weights)
-    saved = drawing.save(figure, name, quick)
+    saved = drawing.save(figure, f"claim-{name}", quick)
     with Image.open(ROOT.parent / saved) as image:  # few colours: a third of the bytes
         few = image.convert("RGB").quantize(64)
     few.save(ROOT.parent / saved, optimize=True)

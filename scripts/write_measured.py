@@ -29,13 +29,17 @@ WITH_PARTS = (
     "claims",
     "collapse",
     "conditional",
+    "cyclegan",
     "folders",
+    "image_sizes",
     "metrics",
     "moments",
     "penalty_cost",
+    "pix2pix",
     "scarce",
     "sngan",
     "speed",
+    "srgan",
     "toys",
     "unrolled",
     "wasserstein",
@@ -124,6 +128,27 @@ ABOUT = {
         "The recipe `unrolled` with so many moves ahead. `late` is the second half of a run, "
         "looked at every 100 steps; `moved` is the share of samples that changed their nearest "
         "mode from look to look.",
+    ),
+    "pix2pix": (
+        "Edges to clothes",
+        "The recipe `pix2pix` against the same generator trained on pixels alone, on "
+        "Fashion-MNIST: 2,000 drawings of test images, on the features of a classifier of clothes. "
+        "`real` are training images.",
+    ),
+    "cyclegan": (
+        "Domains whose map is known",
+        "The recipe `cyclegan` on digits and on other digits that are recoloured, inverted or "
+        "sheared: 500 held-out digits against the true map, which was never shown.",
+    ),
+    "srgan": (
+        "Digits from 7x7 to 28x28",
+        "The recipe `srgan`, the same generator trained on pixels alone, and bicubic "
+        "interpolation, on 500 test digits. `real` are training digits.",
+    ),
+    "image_sizes": (
+        "Image-to-image training at real sizes",
+        "Steps on noise in colour with the published widths; from 512 pixels on not run but "
+        "estimated.",
     ),
     "claims": (
         "What the documents claim",

@@ -6,7 +6,7 @@ from typing import Any
 
 from sparring.version import __version__
 
-_API = ("Run", "compare", "evaluate", "export", "load", "push", "sample", "train")
+_API = ("Run", "compare", "evaluate", "export", "load", "push", "sample", "train", "translate")
 __all__ = [*_API, "__version__"]
 
 

@@ -13,7 +13,7 @@ from sparring import scoring
 from sparring.comparison import write_comparison
 from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
-from sparring.games import GAMES, LatentGame, generate, walk
+from sparring.games import GAMES, apply, generate, walk
 from sparring.hub import PREFIX, fetch, upload
 from sparring.lookup import find
 from sparring.metrics import Scorer, check_metrics
@@ -53,6 +53,10 @@ class Run:
     def sample(self, count: int, seed: int = 0, label: str | int | None = None) -> Tensor:
         """`count` samples: uint8 [N, C, H, W] for images; sample i is that of seed + i."""
         return sample(self.path, count, seed, label, generator=self._make)
+
+    def translate(self, image: Tensor) -> Tensor:
+        """What an image-to-image run makes of one image, uint8 [C, H, W] of any size."""
+        return translate(self.path, image, generator=self._make)
 
     def evaluate(
         self, metrics: Sequence[str] = ("fid", "kid"), samples: int = 2000
@@ -121,14 +125,15 @@ def train(
     for note in [*dataset.notes, *fit(chosen, dataset, recipe, overrides, resume)]:
         tell(f"data: {note}")
     if dataset.is_images:
-        chosen.data = chosen.data.model_copy(
-            update={"size": dataset.shape[1], "channels": dataset.shape[0]}
-        )
+        resolved: dict[str, Any] = {"size": dataset.shape[1]}
+        if dataset.source is None:  # else what it was made of may have other channels
+            resolved["channels"] = dataset.shape[0]
+        chosen.data = chosen.data.model_copy(update=resolved)
     device = choose_device(chosen.device)
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
     asked = chosen.evaluation
-    labelled = isinstance(game, LatentGame) and bool(game.conditional)
+    labelled = bool(game.conditional)
     for names in (asked.metrics, asked.final_metrics or []):
         check_metrics(names, asked.features, dataset, asked.weights, labelled)
     state = State(game, chosen, device)
@@ -155,7 +160,7 @@ def load(path: str | Path, generator: Callable[..., nn.Module] | None = None) ->
 
     `hf:USER/NAME` is a model folder on the Hugging Face hub (extra `hub`).
     """
-    return _model(path, generator).generator
+    return read(path, generator).generator
 
 
 def sample(
@@ -173,7 +178,7 @@ def sample(
     one seed to the next. `label` is the name or number of a class, for a conditional generator;
     without it the classes come as often as in the training data.
     """
-    model = _model(path, generator)
+    model = read(path, generator)
     seeds = _seeds(seed, count)
     wanted = None if label is None else model.label(str(label))
     if interpolate:
@@ -184,11 +189,39 @@ def sample(
     return generate(model.generator, inputs, model.is_images)
 
 
+def translate(
+    path: str | Path, image: Tensor, *, generator: Callable[..., nn.Module] | None = None
+) -> Tensor:
+    """What the generator of an image-to-image run makes of one image of any size.
+
+    `image` and the answer are uint8 [C, H, W]; a large one is made by overlapping tiles.
+    """
+    return translated(read(path, generator), image)
+
+
+def translated(
+    model: Model, image: Tensor, advance: Callable[[float], None] = lambda share: None
+) -> Tensor:
+    """The same with a model that was read already; `advance` is told the share that is done."""
+    if model.input_shape is None:
+        raise InputError(
+            f"generator `{model.name}` makes images of latents, not of images",
+            "leave --input out",
+        )
+    channels = model.input_shape[0]
+    if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != channels:
+        raise InputError(
+            f"an image of shape {tuple(image.shape)} and type {image.dtype} cannot be translated",
+            f"give uint8 [{channels}, H, W]",
+        )
+    return apply(model.generator, image, advance=advance)
+
+
 def stream(
     path: str | Path, count: int, seed: int = 0, label: str | int | None = None, part: int = 1024
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The samples of `sample` and their labels, -1 where there are no classes, part by part."""
-    model = _model(path)
+    model = read(path)
     seeds = _seeds(seed, count)
     wanted = None if label is None else model.label(str(label))
     for start in range(0, count, part):
@@ -264,7 +297,7 @@ def export(
     `truncation` adds an input [N] that z is multiplied by. `quantize`, `int8` or `fp16`, needs a
     run, on whose test split its cost is measured. Returns path, max_abs_error, batches_checked.
     """
-    model = _model(path, generator)
+    model = read(path, generator)
     if quantize is None:
         return export_onnx(model, Path(file), uint8, truncation)
     if not RunFolder(path).exists:
@@ -312,7 +345,8 @@ def pack(
     return {"path": str(path), "samples": len(dataset.values), "shape": list(dataset.shape)}
 
 
-def _model(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
+def read(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
+    """The generator of a run or a model folder, with what is needed to sample it."""
     if str(path).startswith(PREFIX):
         return read_model(fetch(str(path).removeprefix(PREFIX), runs_code=make is not None), make)
     folder = RunFolder(path)

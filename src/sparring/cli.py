@@ -170,17 +170,29 @@ def sample(
     interpolate: Annotated[
         bool, typer.Option("--interpolate", help="Rows that walk between seeds.")
     ] = False,
+    given: Annotated[
+        Path | None, typer.Option("--input", help="Images for an image-to-image run.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Sample a generator; sample i is that of seed + i."""
-    from sparring.writing import write_samples
+    if given is None:
+        from sparring.writing import write_samples
 
-    answer = write_samples(run, out, count, seed, label, interpolate)
-    _answer(
-        answer,
-        as_json,
-        lambda: print(f"{answer['path']}: {count} samples in {answer['seconds']:.2f} s"),
-    )
+        answer = write_samples(run, out, count, seed, label, interpolate)
+    else:
+        from sparring.translating import write_translations
+
+        if label is not None or interpolate:
+            raise InputError("--label and --interpolate are of latents", "leave them out")
+
+        answer = write_translations(run, given, out)
+
+    def tell() -> None:
+        kind = "samples" if given is None else "images"
+        print(f"{answer['path']}: {answer['count']} {kind} in {answer['seconds']:.2f} s")
+
+    _answer(answer, as_json, tell)
 
 
 @app.command()

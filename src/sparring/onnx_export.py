@@ -116,6 +116,12 @@ def version_of(model: Model, quantize: str | None = None) -> str:
 def _check(model: Model, path: Path, uint8: bool, truncation: bool, quantize: str | None) -> None:
     if path.suffix != ".onnx":
         raise InputError(f"`{path}` does not end in .onnx", "an exported generator does")
+    if model.input_shape is not None:
+        raise InputError(
+            f"generator `{model.name}` makes images of images, and only generators of latents are "
+            "exported",
+            "use it from Python: sparring.load(RUN) is a torch.nn.Module",
+        )
     if uint8 and not model.is_images:
         raise InputError("this generator makes vectors, not images", "leave --uint8 out")
     if truncation and model.latent.prior == "uniform":

@@ -29,6 +29,7 @@ class Schedule(Section):
 
     name: Literal["constant", "linear", "cosine", "exponential"] = "constant"
     end: Annotated[float, Field(ge=0)] = 0.0
+    start: Share = 0.0  # the share of the run before which it stays at 1
 
     @model_validator(mode="after")
     def _falls_to_something(self) -> Schedule:
@@ -38,7 +39,7 @@ class Schedule(Section):
 
     def factor(self, progress: float) -> float:
         """The factor at a share of the run, 0 to 1: straight, half a cosine wave, or by halves."""
-        progress = min(max(progress, 0.0), 1.0)
+        progress = min(max((progress - self.start) / (1 - self.start), 0.0), 1.0)
         if self.name == "linear":
             return 1 + (self.end - 1) * progress
         if self.name == "cosine":
@@ -52,8 +53,18 @@ ScheduleField = Annotated[
 ]
 
 
+PairedName = Literal["pairs", "left", "right", "edges", "small"]
+UnpairedName = Literal["unpaired", "inverted", "recoloured", "sheared"]
+
+
 class Data(Section):
-    """Which samples: a name of `sparring data list` or a path; size and channels None = as is."""
+    """Which samples: a name of `sparring data list` or a path; size and channels None = as is.
+
+    `inputs` says what an image-to-image recipe makes images of. Of a folder: `pairs` of files that
+    have the same name in its subfolders A and B, `unpaired` ones there, the `left` or `right` half
+    of each file. Of images themselves: their `edges`, `small` versions at 1 / `factor` of the size,
+    or, unpaired, others of them, while these are `inverted`, `recoloured` or `sheared`.
+    """
 
     name: str = "mnist5k"
     size: Positive | None = None
@@ -63,6 +74,8 @@ class Data(Section):
     mean: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None  # of `gaussian`
     std: Annotated[float, Field(gt=0, le=1e6)] | None = None  # of `gaussian`, and of each mode
     digits: Literal[2, 3] | None = None  # stacked in an image of `stacked-mnist`; None = 3
+    inputs: PairedName | UnpairedName | None = None
+    factor: Literal[2, 4, 8] = 4  # of `small` inputs
 
 
 class Latent(Section):
@@ -96,6 +109,7 @@ class Loss(Section):
     name: str = "logistic"
     pairing: str = "standard"
     smoothing: Smoothing = Smoothing()
+    weight: Annotated[float, Field(ge=0)] = 1.0  # in the generator's loss, beside further terms
 
     @field_validator("smoothing", mode="before")
     @classmethod
@@ -152,6 +166,13 @@ class Optimizer(Section):
 class Optimizers(Section):
     generator: Optimizer = Optimizer()
     discriminator: Optimizer = Optimizer()
+
+
+class Pretraining(Section):
+    """How many samples the generator of an image-to-image recipe learns from alone, by pixels."""
+
+    samples: Annotated[int, Field(ge=0)] = 0
+    loss: Literal["l1", "l2"] = "l2"
 
 
 class Unroll(Section):
@@ -259,6 +280,8 @@ class Recipe(Section):
     repeats: Repeats = Repeats()
     unroll: Unroll = Unroll()
     growth: Growth = Growth()
+    pretraining: Pretraining = Pretraining()
+    buffer: Annotated[int, Field(ge=0, le=10_000)] = 50  # earlier images the discriminators see too
     ema: Ema = Ema()
     evaluation: Evaluation = Evaluation()
     tick: Positive = 100  # steps between two lines of the history

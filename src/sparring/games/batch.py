@@ -47,10 +47,15 @@ class LatentBatch:
         """Real samples [n, ...] as the networks see them."""
         move, game = self.move, self.game
         real = to_network(game.dataset.values[self._indices], game.device, game.dtype)
-        if game.flip:
-            mirrored = torch.rand(move.batch_size, generator=move.draw("flip"))[move.part] < 0.5
-            real = torch.where(mirrored.view(-1, 1, 1, 1).to(game.device), real.flip(-1), real)
-        return game.as_grown(real).requires_grad_("real" in move.differentiates)
+        return game.as_grown(self._flipped(real)).requires_grad_("real" in move.differentiates)
+
+    def _flipped(self, images: Tensor) -> Tensor:
+        """Half of the images mirrored where that is wanted, the same places throughout a move."""
+        move, game = self.move, self.game
+        if not game.flip:
+            return images
+        mirrored = torch.rand(move.batch_size, generator=move.draw("flip"))[move.part] < 0.5
+        return torch.where(mirrored.view(-1, 1, 1, 1).to(game.device), images.flip(-1), images)
 
     @cached_property
     def labels(self) -> Tensor | None:

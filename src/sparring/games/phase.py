@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from sparring.data import Dataset
+from sparring.games.sampling import Inputs
 from sparring.objectives import Term
 from sparring.randomness import keyed
 from sparring.recipe import Optimizer
@@ -70,11 +72,22 @@ class Batch(Protocol):
         """Detached tensors [n] worth watching, e.g. `logits/real`."""
 
 
+class Given(Protocol):
+    """Where the inputs of a generator come from."""
+
+    def of(self, seeds: range) -> Inputs:
+        """The inputs of sample seeds, each of its own seed."""
+
+    def wanted(self, seeds: range) -> Tensor | None:
+        """What should become of them, as in the data set, where that is known."""
+
+
 class Game(Protocol):
     """Players and phases: all that the step and the loop know of a GAN.
 
-    `averaged` names the players that are averaged (EMA), sampled, scored and shipped; `memories`
-    what else of a game must be in a checkpoint, beside the terms that remember something.
+    `averaged` names the players that are averaged (EMA), sampled, scored and shipped, the first
+    being the one that chooses the best checkpoint; `memories` what else of a game must be in a
+    checkpoint, beside the terms that remember something.
     """
 
     players: dict[str, nn.Module]
@@ -82,11 +95,12 @@ class Game(Protocol):
     averaged: tuple[str, ...]
     memories: Mapping[str, nn.Module]
 
+    @property
+    def conditional(self) -> Set[str]:
+        """The players that are given the labels of samples."""
+
     def batch(self, move: Move) -> Batch:
         """The batch of a move; it computes things on first use."""
-
-    def sample(self, network: nn.Module, seeds: range) -> Tensor:
-        """Samples [N, ...] as in the data set, of an averaged player; each of its own seed."""
 
     def before_step(self, samples_seen: int) -> None:
         """Called before each step: growth, fade-in."""
@@ -96,3 +110,15 @@ class Game(Protocol):
 
     def equilibrium(self) -> dict[str, float]:
         """The losses at which no player can improve, where they are known."""
+
+    def makes(self, player: str) -> Dataset:
+        """The data set whose like an averaged player makes."""
+
+    def given(self, player: str, split: str) -> Given:
+        """Where the inputs of an averaged player come from when it is scored on a split."""
+
+    def snapshot(self, averages: Mapping[str, nn.Module]) -> list[Tensor]:
+        """What a snapshot shows: samples, or columns of images that belong to each other."""
+
+    def examples(self, player: str, count: int) -> Tensor:
+        """What a player may be called with first of all, to see what it makes of it."""

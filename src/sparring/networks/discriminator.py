@@ -18,8 +18,8 @@ JudgeCondition = Literal["none", "embedding", "projection", "auxiliary"]
 class Judgement(NamedTuple):
     """What a discriminator says of a batch, in fp32.
 
-    logits [N] (fewer where samples are judged in packs), the features [N, F] before its head, and
-    class logits [N, K] where it has an auxiliary classifier.
+    logits [N] (fewer where samples are judged in packs, [N, P] where each has P patches), the
+    features [N, F] before its head, and class logits [N, K] where it has an auxiliary classifier.
     """
 
     logits: Tensor
@@ -61,6 +61,19 @@ class Head(nn.Module):
         return Judgement(logits, features, classes)
 
 
+class PatchHead(nn.Module):
+    """Maps [N, C, H, W] to a logit for each of their places, which sees a patch of the image."""
+
+    classify: None = None
+
+    def __init__(self, inputs: int, kernel: int = 4) -> None:
+        super().__init__()
+        self.logit = nn.Conv2d(inputs, 1, kernel, padding=1)
+
+    def forward(self, features: Tensor, labels: Tensor | None = None) -> Judgement:
+        return Judgement(self.logit(features).flatten(1), features.flatten(1))
+
+
 class Discriminator(nn.Module):
     """Samples [N, *shape], with labels [N] where it has `classes`, to logits [N].
 
@@ -68,7 +81,7 @@ class Discriminator(nn.Module):
     their channels side by side: then there are [N / packing] logits (PacGAN, Lin et al., 2018).
     """
 
-    head: Head
+    head: Head | PatchHead
     classes: int = 0
     packing: int = 1
 
@@ -78,7 +91,7 @@ class Discriminator(nn.Module):
         return self.packing > 1
 
     def features(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """What the head sees of packed samples: [N, F]."""
+        """What the head sees of packed samples: [N, F], or maps for a head of patches."""
         raise NotImplementedError
 
     def forward(

@@ -14,6 +14,7 @@ from sparring.errors import InputError
 
 ActivationName = Literal["relu", "leaky_relu", "tanh", "sigmoid", "silu"]
 NormalizationName = Literal["none", "batch", "layer"]
+PictureNormalization = Literal["none", "batch", "instance"]  # of networks from images to images
 InitName = Literal["normal", "xavier", "he", "orthogonal", "default"]
 
 # Draws int16 noise of a shape for one layer; its first dimension is the batch.
@@ -126,7 +127,9 @@ class ConditionalBatchNorm2d(nn.Module):
         return torch.addcmul(bias, x, gain)
 
 
-def normalization_2d(name: NormalizationName, channels: int, classes: int = 0) -> list[nn.Module]:
+def normalization_2d(
+    name: NormalizationName | PictureNormalization, channels: int, classes: int = 0
+) -> list[nn.Module]:
     """The normalization layer for [N, channels, H, W], as a list of none or one.
 
     With classes, gain and bias depend on the label; only batch normalization has that form.
@@ -140,6 +143,8 @@ def normalization_2d(name: NormalizationName, channels: int, classes: int = 0) -
         return [ConditionalBatchNorm2d(channels, classes)]
     if name == "none":
         return []
+    if name == "instance":  # each channel of each image by itself (Ulyanov et al., 2016)
+        return [nn.InstanceNorm2d(channels, affine=True)]
     # One group over all channels and pixels is layer normalization for images.
     return [nn.BatchNorm2d(channels) if name == "batch" else nn.GroupNorm(1, channels)]
 
@@ -163,8 +168,24 @@ def initialize(network: nn.Module, scheme: InitName) -> None:
                 nn.init.orthogonal_(layer.weight, 0.8)
             else:
                 nn.init.kaiming_normal_(layer.weight, a=0.2)
-        elif isinstance(layer, nn.BatchNorm2d) and layer.affine and scheme == "normal":
+        elif (
+            isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d)
+            and layer.affine
+            and scheme == "normal"
+        ):
             nn.init.normal_(layer.weight, 1.0, 0.02)
+
+
+def padded(x: Tensor, multiple: int) -> Tensor:
+    """Images [N, C, H, W] mirrored on at the right and bottom until `multiple` divides both sides.
+
+    What an image is too small to mirror repeats its border.
+    """
+    down, right = (-side % multiple for side in x.shape[2:])
+    if not down and not right:
+        return x
+    mirrors = down < x.shape[2] and right < x.shape[3]
+    return nn.functional.pad(x, (0, right, 0, down), mode="reflect" if mirrors else "replicate")
 
 
 @contextmanager

@@ -14,6 +14,15 @@ from sparring.lookup import find
 from sparring.networks.discriminator import Discriminator
 from sparring.objectives.penalties import scheduled
 from sparring.objectives.term import Term, Weight
+from sparring.objectives.translated import (
+    content,
+    content_random,
+    content_vgg16,
+    cycle,
+    identity,
+    l1,
+    l2,
+)
 from sparring.recipe import Recipe
 
 G, D = "generator", "discriminator"
@@ -127,6 +136,13 @@ def historical_averaging(players: Players, weight: Weight, every: int) -> dict[s
 
 
 TERMS: dict[str, MakeTerms] = {
+    "content": content,
+    "content-random": content_random,
+    "content-vgg16": content_vgg16,
+    "cycle": cycle,
+    "identity": identity,
+    "l1": l1,
+    "l2": l2,
     "classification": classification,
     "classification-of-fakes": classification_of_fakes,
     "feature-matching": feature_matching,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from sparring.data import Dataset, to_network
-from sparring.games import Game, Phase, latents_of
+from sparring.data import Dataset
+from sparring.games import Game, Phase
 from sparring.metrics.features import find_extractor
 from sparring.networks.discriminator import Discriminator
 from sparring.networks.layers import couples
@@ -98,9 +98,8 @@ def sigmoid_twice(setup: Setup) -> Iterator[Finding]:
     """Every loss here is written for logits; only one's own network can end in a sigmoid."""
     if setup.own_loss or not _is_own(setup.recipe.discriminator):
         return
-    real = setup.dataset.values[setup.dataset.splits["train"][:PROBES]]
     for name, judge in setup.judges.items():
-        logits = outputs(judge, to_network(real, torch.device("cpu")))
+        logits = outputs(judge, setup.game.examples(name, PROBES))
         if last_operation(logits) in ("Sigmoid", "Hardsigmoid", "LogSigmoid"):
             yield warning(
                 "sigmoid-twice",
@@ -193,8 +192,8 @@ def generator_range(setup: Setup) -> Iterator[Finding]:
     chosen = setup.recipe.generator
     if not setup.dataset.is_images or not _is_own(chosen):
         return
-    z = latents_of(setup.recipe.latent, range(PROBES))
     for name in setup.game.averaged:
+        z = setup.game.examples(name, PROBES)
         # Far from the prior an output is as large or as small as it can get.
         said = [outputs(setup.game.players[name], z * far) for far in (1, 1e3, -1e3)]
         values = torch.cat([one.detach().float().flatten() for one in said])

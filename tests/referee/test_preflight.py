@@ -115,6 +115,7 @@ def test_a_bad_combination_is_warned_of_and_its_advice_mends_it(
 # Right beside the bad ones, and good.
 GOOD: dict[str, list[str]] = {
     "BatchNorm without a penalty": ["dcgan"],
+    "a critic bounded by a penalty of its own": ["wgan-gp", "penalties.0.apart=true"],
     "a penalty on other normalization": ["dcgan", R1, "discriminator.normalization=layer"],
     "BatchNorm in the generator only": ["ring", "generator.normalization=batch"],
     "beta1 below": ["ring", "optimizer.generator.betas=[0.89, 0.99]"],

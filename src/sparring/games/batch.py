@@ -92,13 +92,8 @@ class LatentBatch:
     def on_real(self) -> Judgement:
         """What the discriminator says of the real samples."""
         if self._sees_both_at_once:
-            said = self._both[0]
-        else:
-            said = self.judge("real", self.real, self.labels)
-        if D in self.move.learning:
-            for stage in self.game.augment:
-                stage.watch(said.logits.detach())
-        return said
+            return self._both[0]
+        return self.judge("real", self.real, self.labels)
 
     @cached_property
     def on_fake(self) -> Judgement:
@@ -146,10 +141,13 @@ class LatentBatch:
         return view
 
     def statistics(self) -> dict[str, Tensor]:
-        if D not in self.move.learning:
+        """What the discriminator says while it learns; a move that is a penalty's own, and looks at
+        one side only, tells nothing that compares with others."""
+        if D not in self.move.learning or not {"on_real", "on_fake"} <= self.__dict__.keys():
             return {}
         found: dict[str, Tensor] = {}
         for stage in self.game.augment:
+            stage.watch(self.on_real.logits.detach())
             found |= stage.figures()
         for side, said, labels in (
             ("real", self.on_real, self.labels),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -147,5 +148,5 @@ def make_terms(recipe: Recipe, players: Players) -> dict[str, list[Term]]:
                 "let it return {'generator': sparring.objectives.Term(...)} or of both players",
             )
         for player, term in found.items():
-            made[player].append(term)
+            made[player].append(replace(term, apart=chosen.apart))
     return made

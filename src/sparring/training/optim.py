@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from sparring.games import Phase
 
 
-def make_optimizer(phase: Phase, players: dict[str, nn.Module]) -> torch.optim.Optimizer:
-    """The phase's optimizer over its players' parameters, fused where PyTorch has it.
+def make_optimizers(
+    phases: Sequence[Phase], players: dict[str, nn.Module]
+) -> dict[str, torch.optim.Optimizer]:
+    """The optimizer of each phase that shares no other's, by its name.
 
-    A phase of its own each k-th step gets Adam's rate and betas to the power k / (k + 1), so that
-    its moments decay as if it moved every step (Karras et al., 2020, appendix B).
+    Adam's rate and betas are taken to the power of the phase's share of all moves by it, so that
+    its moments decay over the steps as if it made no others: a regularization that shares it each
+    k-th step gives k / (k + 1) (Karras et al., 2020, appendix B).
+    """
+    return {
+        phase.name: make_optimizer(phase, players, share(phase, phases))
+        for phase in phases
+        if phase.shares is None
+    }
+
+
+def share(phase: Phase, phases: Sequence[Phase]) -> float:
+    """A phase's share of the moves by its optimizer."""
+    own = phase.repeats / phase.every
+    others = sum(one.repeats / one.every for one in phases if one.shares == phase.name)
+    return own / (own + others)
+
+
+def make_optimizer(
+    phase: Phase, players: dict[str, nn.Module], share: float
+) -> torch.optim.Optimizer:
+    """An optimizer over the players' parameters, fused where PyTorch has it.
+
+    Its default rate is that of the recipe, corrected.
     """
     chosen = phase.optimizer
     parameters = [p for name in phase.players for p in players[name].parameters()]
-    lazy = phase.every / (phase.every + 1) if phase.every > 1 else 1.0
-    lr = base_rate(phase)
     if chosen.name == "adam":
-        betas = (chosen.betas[0] ** lazy, chosen.betas[1] ** lazy)
-        return torch.optim.Adam(parameters, lr, betas, fused=True)
+        betas = (chosen.betas[0] ** share, chosen.betas[1] ** share)
+        return torch.optim.Adam(parameters, chosen.lr * share, betas, fused=True)
     if chosen.name == "sgd":
-        return torch.optim.SGD(parameters, lr, chosen.momentum, fused=True)
-    return torch.optim.RMSprop(parameters, lr, momentum=chosen.momentum)
-
-
-def base_rate(phase: Phase) -> float:
-    """The learning rate before its schedule."""
-    lazy = phase.every > 1 and phase.optimizer.name == "adam"
-    return phase.optimizer.lr * (phase.every / (phase.every + 1) if lazy else 1.0)
+        return torch.optim.SGD(parameters, chosen.lr, chosen.momentum, fused=True)
+    return torch.optim.RMSprop(parameters, chosen.lr, momentum=chosen.momentum)

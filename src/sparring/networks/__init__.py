@@ -17,6 +17,7 @@ from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.networks.moments import MomentsDiscriminator
 from sparring.networks.probe import outputs
 from sparring.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from sparring.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from sparring.recipe import Network
 
 __all__ = [
@@ -43,6 +44,7 @@ NETWORKS: dict[str, Family] = {
     "mlp": Family(MLPGenerator, MLPDiscriminator),
     "dcgan": Family(DCGANGenerator, DCGANDiscriminator),
     "resnet": Family(ResNetGenerator, ResNetDiscriminator),
+    "stylegan2": Family(StyleGAN2Generator, StyleGAN2Discriminator),
     "moments": Family(MLPGenerator, MomentsDiscriminator),  # only its discriminator is special
 }
 

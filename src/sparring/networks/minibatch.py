@@ -26,7 +26,9 @@ class MinibatchStddev(nn.Module):
         count = len(features)
         size = next((size for size in GROUPS if count % size == 0), count)
         groups = features.float().view(size, count // size, -1)
-        spread = (groups.var(dim=0, correction=0) + TINY).sqrt().mean(1)
+        # Not var(), which over the first dimension is thirty times slower on a CPU.
+        variance = (groups - groups.mean(0)).square().mean(0)
+        spread = (variance + TINY).sqrt().mean(1)
         return torch.cat([features, spread.repeat(size)[:, None].to(features.dtype)], dim=1)
 
 

@@ -12,7 +12,8 @@ from sparring.data import Dataset, to_network
 from sparring.games import Game, Phase, latents_of
 from sparring.metrics.features import find_extractor
 from sparring.networks.discriminator import Discriminator
-from sparring.networks.layers import uses_batch_statistics
+from sparring.networks.layers import couples
+from sparring.networks.minibatch import MinibatchStddev
 from sparring.networks.probe import last_operation, outputs
 from sparring.recipe import Network, Optimizer, Recipe
 from sparring.referee.finding import Finding
@@ -73,15 +74,24 @@ def coupled_penalty(setup: Setup) -> Iterator[Finding]:
     for name, judge in setup.judges.items():
         # One that gives a single logit for the whole batch has no slope at each sample to blur.
         single = getattr(judge, "couples_batch", False)
-        if terms and uses_batch_statistics(judge) and not single:
-            mend = f"set {name}.normalization=none or layer"
-            if "normalization" not in setup.recipe.discriminator.options():
-                mend = f"take batch statistics out of {name}.name={setup.recipe.discriminator.name}"
+        if terms and _blurs(judge) and not single:
+            options = setup.recipe.discriminator.options()
+            mend = f"take batch statistics out of {name}.name={setup.recipe.discriminator.name}"
+            if options.get("minibatch") == "discrimination":
+                mend = f"set {name}.minibatch=stddev or none"
+            elif "normalization" in options:
+                mend = f"set {name}.normalization=none or layer"
             yield warning(
                 "coupled-penalty",
                 f"penalty {', '.join(terms)} on a {name} whose logits depend on the whole batch",
                 f"{mend}, or penalties=[]",
             )
+
+
+def _blurs(judge: nn.Module) -> bool:
+    """Whether the slope at a sample depends on the others by more than one number: the deviation
+    in a minibatch is published with such penalties (Karras et al., 2018 and 2020)."""
+    return any(couples(one) for one in judge.modules() if not isinstance(one, MinibatchStddev))
 
 
 def sigmoid_twice(setup: Setup) -> Iterator[Finding]:
@@ -228,7 +238,9 @@ def unbounded_critic(setup: Setup) -> Iterator[Finding]:
         return
     for phase in setup.judging:
         # A further term, also one that stands apart, weight clipping, or spectral normalization.
-        terms = [term for one in setup.judging if one.players == phase.players for term in one.terms]
+        terms = [
+            term for one in setup.judging if one.players == phase.players for term in one.terms
+        ]
         bounded = len(terms) > 1 or setup.recipe.clip_weights is not None
         judges = [setup.judges[name] for name in phase.players if name in setup.judges]
         if not bounded and not any(_has_spectral_norm(judge) for judge in judges):

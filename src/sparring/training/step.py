@@ -53,7 +53,7 @@ def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
             part=part,
             learning=frozenset(phase.players),
             differentiates=differentiates,
-            autocast=contexts.differentiated if differentiates else contexts.usual,
+            autocast=contexts.of_move(differentiates),
         )
         batch = state.game.batch(move)
         share = (part.stop - part.start) / batch_size

@@ -24,6 +24,7 @@ from sparring.referee import Finding, preflight
 THIN_PAIR = ["generator.width=2", "discriminator.width=2"]
 THIN = {
     **dict.fromkeys(("acgan", "dcgan", "digits", "lsgan", "sngan", "wgan", "wgan-gp"), THIN_PAIR),
+    "stylegan2": [*THIN_PAIR, "generator.styles=4"],
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
 }
 

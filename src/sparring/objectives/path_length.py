@@ -32,7 +32,10 @@ class PathLength(nn.Module):
         part = batch.move.part
         lengths = path_lengths(batch.first(-(-(part.stop - part.start) // SHRINK)))
         if part.start == 0:  # a move begins
-            self.before = self.mean.clone()
+            # The first lengths begin the mean: one that began at 0 would pull them there, and all
+            # samples together, for hundreds of moves, which a short run has not.
+            self.before = torch.where(self.mean == 0, lengths.detach().mean(), self.mean)
+            self.mean.copy_(self.before)
         share = (part.stop - part.start) / batch.move.batch_size
         self.mean += DECAY * share * (lengths.detach().mean() - self.before)
         return (lengths - self.before).square()

@@ -118,12 +118,17 @@ class Loss(Section):
 
 
 class Penalty(Section):
-    """A penalty or a further term: `every` k moves, then scaled by k (lazy regularization)."""
+    """A penalty or a further term: `every` k moves, then scaled by k (lazy regularization).
+
+    A summand of its player's loss, or with `apart` a move of its own by the same optimizer, whose
+    rate and betas are then corrected for it, if it is Adam (StyleGAN2).
+    """
 
     name: str
     weight: Annotated[float, Field(ge=0)] = 1.0
     every: Positive = 1
     schedule: ScheduleField = Schedule()
+    apart: bool = False
 
 
 class Augment(Section):

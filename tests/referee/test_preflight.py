@@ -27,6 +27,7 @@ THIN_RECIPES = (
 )
 THIN = {
     **dict.fromkeys(THIN_RECIPES, THIN_PAIR),
+    "stylegan2": [*THIN_PAIR, "generator.styles=4"],
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
 }
 
@@ -124,6 +125,7 @@ def test_a_bad_combination_is_warned_of_and_its_advice_mends_it(
 GOOD: dict[str, list[str]] = {
     "BatchNorm without a penalty": ["dcgan"],
     "deviation in the minibatch": ["digits", "discriminator.minibatch=stddev"],
+    "a critic bounded by a penalty of its own": ["wgan-gp", "penalties.0.apart=true"],
     "a penalty on other normalization": ["dcgan", R1, "discriminator.normalization=layer"],
     "BatchNorm in the generator only": ["ring", "generator.normalization=batch"],
     "beta1 below": ["ring", "optimizer.generator.betas=[0.89, 0.99]"],

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sparring.data import Dataset, Sampler, to_network
 from sparring.errors import InputError
 from sparring.games.batch import D, G, LatentBatch
-from sparring.games.phase import Given, Move, Phase
+from sparring.games.phase import Given, Move, Phase, with_apart
 from sparring.games.sampling import generate, latents_of, prior_of
 from sparring.lookup import find
 from sparring.networks import build_discriminator, build_generator, takes_labels
@@ -81,23 +81,22 @@ class LatentGame:
         self.memories: Mapping[str, nn.Module] = {
             f"augment.{i}": stage for i, stage in enumerate(augment)
         }
-        self.phases = [
-            Phase(
-                D,
-                (D,),
-                recipe.optimizer.discriminator,
-                [adversarial(D, loss), *penalties],
-                repeats=recipe.repeats.discriminator,
-                after=self._after_discriminator(recipe.clip_weights),
-            ),
-            Phase(
-                G,
-                (G,),
-                recipe.optimizer.generator,
-                [self._of_generator(recipe), *terms],
-                repeats=recipe.repeats.generator,
-            ),
-        ]
+        of_discriminator = Phase(
+            D,
+            (D,),
+            recipe.optimizer.discriminator,
+            [adversarial(D, loss), *penalties],
+            repeats=recipe.repeats.discriminator,
+            after=self._after_discriminator(recipe.clip_weights),
+        )
+        of_generator = Phase(
+            G,
+            (G,),
+            recipe.optimizer.generator,
+            [self._of_generator(recipe), *terms],
+            repeats=recipe.repeats.generator,
+        )
+        self.phases = [*with_apart(of_discriminator), *with_apart(of_generator)]
 
     def _of_generator(self, recipe: Recipe) -> Term:
         """The generator's adversarial term, against the discriminator as it is or will be."""

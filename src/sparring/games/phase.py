@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -21,9 +21,10 @@ from sparring.recipe import Optimizer
 class Phase:
     """One player's move: `players` learn by `optimizer` from `terms`; everyone else is frozen.
 
-    `repeats` moves a step, each with its own draws; `every=k` moves each k-th step, with Adam's
-    rate and betas corrected for it. `active(samples_seen)` switches the phase on and off, and
-    `after()` runs when the weights have changed (weight clipping and the like).
+    `repeats` moves a step, each with its own draws; `every=k` moves each k-th step.
+    `active(samples_seen)` switches the phase on and off, and `after()` runs when the weights have
+    changed (weight clipping and the like). `shares` names the phase of the same players by whose
+    optimizer this one moves; it looks at that one's real samples again, with draws of its own.
     """
 
     name: str
@@ -34,10 +35,32 @@ class Phase:
     every: int = 1
     active: Callable[[int], bool] = lambda samples_seen: True
     after: Callable[[], None] = lambda: None
+    shares: str | None = None
 
     @property
     def reads_real(self) -> bool:
-        return any(term.reads_real for term in self.terms)
+        """Whether its moves take further real samples from the order of the data."""
+        return self.shares is None and any(term.reads_real for term in self.terms)
+
+
+def with_apart(phase: Phase) -> list[Phase]:
+    """A phase, and after it one that shares its optimizer for each term that stands apart."""
+    together = [term for term in phase.terms if not term.apart]
+    others = [term for term in phase.terms if term.apart]
+    return [
+        replace(phase, terms=together),
+        *(
+            replace(
+                phase,
+                name=f"{phase.name}/{term.name}",
+                terms=[term],
+                repeats=1,
+                every=term.every,
+                shares=phase.name,
+            )
+            for term in others
+        ),
+    ]
 
 
 @dataclass(frozen=True)

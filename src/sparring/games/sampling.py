@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from sparring.data import Dataset, to_network, to_samples
+from sparring.errors import InputError
 from sparring.networks import takes_labels
+from sparring.networks.styles import has_styles, truncated
 from sparring.randomness import keyed
 from sparring.recipe import Latent
 
@@ -129,10 +131,28 @@ def latents_of(latent: Latent, seeds: Sequence[int]) -> Tensor:
     return torch.stack(rows) if rows else torch.empty(0, latent.size)
 
 
-@torch.inference_mode()
-def generate(generator: nn.Module, inputs: Inputs | Tensor, images: bool) -> Tensor:
-    """Samples [N, ...] of inputs, or of latents [N, size] alone; the last batch is filled up."""
+def generate(
+    generator: nn.Module,
+    inputs: Inputs | Tensor,
+    images: bool,
+    truncation: float | None = None,
+) -> Tensor:
+    """Samples [N, ...] of inputs, or of latents [N, size] alone, perhaps truncated."""
     z, labels = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
+
+    def samples(z: Tensor, labels: Tensor | None = None) -> Tensor:
+        shares = None if truncation is None else torch.full((len(z),), truncation, device=z.device)
+        return to_samples(truncated(generator, z, labels, shares), images)
+
+    return in_batches(generator, samples, z, labels)
+
+
+@torch.inference_mode()
+def in_batches(
+    generator: nn.Module, work: Callable[..., Tensor], z: Tensor, labels: Tensor | None = None
+) -> Tensor:
+    """What `work` makes of rows z [N, ...] and labels, in batches of one size on the generator's
+    device; the last one is filled up with zeros."""
     parameter = next(generator.parameters())
     chunk = CHUNK if z.dim() == 2 else max(1, min(CHUNK, CHUNK_PIXELS // z[0, 0].numel()))
     parts = []
@@ -142,7 +162,7 @@ def generate(generator: nn.Module, inputs: Inputs | Tensor, images: bool) -> Ten
         given = [to_network(part, parameter.device, parameter.dtype)]
         if labels is not None:
             given.append(_filled(labels[start : start + chunk], chunk).to(parameter.device))
-        parts.append(to_samples(generator(*given)[:count], images))
+        parts.append(work(*given)[:count])
     return torch.cat(parts)
 
 
@@ -151,3 +171,14 @@ def _filled(part: Tensor, size: int) -> Tensor:
     filled = part.new_zeros((size, *part.shape[1:]))
     filled[: len(part)] = part
     return filled
+
+
+def check_truncation(generator: nn.Module, latent: Latent, share: float = 1.0) -> None:
+    """InputError where latents cannot be truncated, or not to such a share."""
+    if not 0 <= share <= 1:
+        raise InputError(f"--truncation {share:g} is no share", "choose from 0 (the mean) to 1")
+    if latent.prior == "uniform" and not has_styles(generator):
+        raise InputError(
+            "latents from a uniform prior cannot be truncated: they have no tails",
+            "leave --truncation out",
+        )

@@ -20,6 +20,7 @@ from sparring.networks.probe import outputs
 from sparring.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
 from sparring.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from sparring.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from sparring.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 from sparring.networks.translators import ResidualTranslator, UNetGenerator
 from sparring.networks.upscaler import Upscaler
 from sparring.recipe import Network
@@ -51,6 +52,7 @@ NETWORKS: dict[str, Family] = {
     "resnet": Family(ResNetGenerator, ResNetDiscriminator),
     "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
     "progressive": Family(ProgressiveGenerator, ProgressiveDiscriminator),
+    "stylegan2": Family(StyleGAN2Generator, StyleGAN2Discriminator),
     "moments": Family(MLPGenerator, MomentsDiscriminator),  # only its discriminator is special
     "translator": Family(ResidualTranslator, PatchDiscriminator),
     "unet": Family(UNetGenerator, PatchDiscriminator),

@@ -47,8 +47,9 @@ class Head(nn.Module):
         self.minibatch = None if minibatch == "none" else minibatch_layer(minibatch, inputs)
         inputs += self.minibatch.added if self.minibatch else 0
         self.logit: nn.Module = nn.Linear(inputs, 1, bias=bias)
-        self.embedding = nn.Embedding(classes, inputs) if condition == "projection" else None
-        if self.embedding is not None:
+        self.embedding: nn.Module | None = None
+        if condition == "projection":
+            self.embedding = nn.Embedding(classes, inputs)
             nn.init.xavier_uniform_(self.embedding.weight)  # PyTorch's N(0, 1) drowns the rest
         self.classify = nn.Linear(inputs, classes) if condition == "auxiliary" else None
 

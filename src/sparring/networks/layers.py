@@ -29,7 +29,30 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class Dropout(nn.Module):
+class Noisy(nn.Module):
+    """A layer that draws noise in training, from the move's key, so that runs resume exactly.
+
+    Outside training by this package the noise comes from PyTorch's global generator.
+    """
+
+    noise: NoiseSource | None = None
+
+    def words(self, shape: torch.Size, device: torch.device) -> Tensor:
+        """Uniform int16 of a shape, batch first."""
+        if self.noise is None:
+            return torch.randint(-32768, 32768, shape, dtype=torch.int16, device=device)
+        return self.noise(shape).to(device, non_blocking=True)
+
+    def uniform(self, shape: torch.Size, device: torch.device) -> Tensor:
+        """Draws from U(0, 1), in steps of 2^-16."""
+        return (self.words(shape, device).float() + 32768.5) / 65536
+
+    def normal(self, shape: torch.Size, device: torch.device) -> Tensor:
+        """Draws from N(0, 1), of 2^16 values up to 4.2."""
+        return (2 * self.uniform(shape, device) - 1).erfinv() * math.sqrt(2)
+
+
+class Dropout(Noisy):
     """Dropout whose noise comes from the move's key, so that runs resume exactly.
 
     PyTorch's own takes no generator. The rate is exact to 2^-16; outside training by this package
@@ -41,7 +64,6 @@ class Dropout(nn.Module):
         if not 0 <= rate < 1:
             raise ValueError(f"dropout rate {rate} is not in [0, 1)")
         self.rate = rate
-        self.noise: NoiseSource | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
@@ -56,9 +78,9 @@ class Dropout(nn.Module):
         return f"rate={self.rate}"
 
 
-def noisy_layers(network: nn.Module) -> list[tuple[str, Dropout]]:
+def noisy_layers(network: nn.Module) -> list[tuple[str, Noisy]]:
     """The layers of a network that draw noise in training, by name."""
-    return [(name, layer) for name, layer in network.named_modules() if isinstance(layer, Dropout)]
+    return [(name, layer) for name, layer in network.named_modules() if isinstance(layer, Noisy)]
 
 
 def keyed_noise(draw: torch.Generator, batch_size: int, part: slice, views: int = 1) -> NoiseSource:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -99,7 +100,10 @@ def make_penalties(recipe: Recipe) -> list[Term]:
     """The penalties of a recipe."""
     samples = recipe.steps * recipe.batch_size
     return [
-        make_penalty(one.name, scheduled(one, samples), one.every, f"penalties.{place}.name")
+        replace(
+            make_penalty(one.name, scheduled(one, samples), one.every, f"penalties.{place}.name"),
+            apart=one.apart,
+        )
         for place, one in enumerate(recipe.penalties)
     ]
 

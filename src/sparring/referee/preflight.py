@@ -236,8 +236,11 @@ def unbounded_critic(setup: Setup) -> Iterator[Finding]:
     if setup.own_loss or setup.recipe.loss.name != "wasserstein":
         return
     for phase in setup.judging:
-        # A further term, weight clipping, or spectral normalization.
-        bounded = len(phase.terms) > 1 or setup.recipe.clip_weights is not None
+        # A further term, also one that stands apart, weight clipping, or spectral normalization.
+        terms = [
+            term for one in setup.judging if one.players == phase.players for term in one.terms
+        ]
+        bounded = len(terms) > 1 or setup.recipe.clip_weights is not None
         judges = [setup.judges[name] for name in phase.players if name in setup.judges]
         if not bounded and not any(_has_spectral_norm(judge) for judge in judges):
             yield warning(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +38,17 @@ def png_bytes(image: Image.Image) -> bytes:
 
 
 def image_grid(
-    samples: torch.Tensor, columns: int | None = None, scale: int | None = None, gap: int = 2
+    samples: torch.Tensor,
+    columns: int | None = None,
+    scale: int | None = None,
+    gap: int = 2,
+    blank: Collection[int] = (),
 ) -> Image.Image:
     """Lay images out row by row on dark grey.
 
     samples: uint8 [N, C, H, W], C = 1 (gives a grey picture) or 3. scale: integer enlargement;
-    None enlarges small images until they can be seen. gap: pixels between and around them.
+    None enlarges small images until they can be seen. gap: pixels between and around them. blank:
+    places that stay empty.
     """
     _check(samples)
     count, channels, height, width = samples.shape
@@ -54,6 +59,8 @@ def image_grid(
     down, across = height * scale + gap, width * scale + gap
     canvas = np.full((gap + rows * down, gap + columns * across, channels), GROUND, np.uint8)
     for i, tile in enumerate(tiles):
+        if i in blank:
+            continue
         row, column = divmod(i, columns)
         top, left = gap + row * down, gap + column * across
         canvas[top : top + tile.shape[0], left : left + tile.shape[1]] = tile

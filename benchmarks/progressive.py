@@ -1,12 +1,13 @@
 """Growing against training at full size from the start, and what a growth changes at its start.
 
-    python -m benchmarks.progressive [--quick] [--only grown full exact]
+    python -m benchmarks.progressive [--quick] [--only grown full exact sizes]
 
 `grown` is the recipe as shipped, `full` the same with `growth.start=28`: as many samples, networks
 and settings are the same. Distance (FID on the shipped classifier's features), precision and recall
 are those of 1,000 samples of the averaged generator against 1,000 digits that no GAN trained on;
 seconds are of training alone. `exact` takes the grown networks and compares, at each resolution,
-what they say when it has not faded in with what they say below it, bit for bit.
+what they say when it has not faded in with what they say below it, bit for bit. `sizes` counts what
+the paper's networks cost at full size.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from torch import Tensor, nn
 
 from benchmarks import common, drawing
 from benchmarks.drawing import look
+from benchmarks.sizes import RATE
+from benchmarks.sizes import sizes as counted_sizes
 from sparring.data import open_data, to_network
 from sparring.games import LatentGame, latents_of
 from sparring.games.latent import latent_game
 from sparring.metrics import Scorer
 from sparring.networks.growing import Growing
+from sparring.recipe import Recipe
 from sparring.recipes import load_recipe
 from sparring.report import image_grid
 from sparring.training import checkpoint
@@ -139,6 +143,18 @@ def exact(quick: bool) -> Result:
     }
 
 
+def sizes(quick: bool) -> Result:
+    """The networks of the paper at each size, fully grown."""
+
+    def at(side: int) -> Recipe:
+        width = {f"{player}.width": 16 * 1024 // side for player in ("generator", "discriminator")}
+        return load_recipe("progressive", width | {"latent.size": 512, "growth.start": 1024})
+
+    pixels = (64,) if quick else (64, 128, 256, 512, 1024)
+    rows = counted_sizes(at, pixels, run_up_to=0 if quick else 128, batch_size=16)
+    return {"settings": {"gpu": f"{RATE / 1e12:g} TFLOP/s", "precision": "fp32"}, "rows": rows}
+
+
 @torch.no_grad()
 def said(network: nn.Module, given: Tensor, level: int, alpha: float) -> Tensor:
     assert isinstance(network, Growing)
@@ -172,7 +188,7 @@ def picture(runs: dict[str, list[Result]], quick: bool) -> str:
     return drawing.save(figure, "progressive", quick)
 
 
-PARTS = {"grown": grown, "full": full, "exact": exact}
+PARTS = {"grown": grown, "full": full, "exact": exact, "sizes": sizes}
 
 
 def show(name: str, result: Result) -> None:

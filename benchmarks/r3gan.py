@@ -21,12 +21,15 @@ from torch import Tensor
 
 import sparring
 from benchmarks import common
+from benchmarks.sizes import RATE
+from benchmarks.sizes import sizes as counted_sizes
 from sparring.data import open_data
 from sparring.metrics import Scorer
-from sparring.recipe import Data
+from sparring.recipe import Data, Recipe
 from sparring.recipes import load_recipe
 
 SEEDS = 3
+PLAYERS = ("generator", "discriminator")
 FIRST_SEED = 10**6
 PART = 1000  # samples made at a time
 
@@ -100,6 +103,20 @@ def thousand(quick: bool) -> Result:
     }
 
 
+def sizes(quick: bool) -> Result:
+    """The networks of the paper at each size: 768 channels at 32 pixels and below, then fewer."""
+
+    def at(side: int) -> Recipe:
+        # 768 channels up to 32 pixels, half as many each doubling above, as published for faces.
+        wide = {"width": max(768 * 32 // side, 96), "growth": max(side // 32, 1), "blocks": 2}
+        own = {f"{player}.{k}": v for player in PLAYERS for k, v in wide.items()}
+        return load_recipe("r3gan", own | {"penalties.0.every": 1, "penalties.1.every": 1})
+
+    pixels = (32,) if quick else (32, 64, 128, 256)
+    rows = counted_sizes(at, pixels, run_up_to=0 if quick else 64, batch_size=64)
+    return {"settings": {"gpu": f"{RATE / 1e12:g} TFLOP/s", "precision": "fp32"}, "rows": rows}
+
+
 def runs_of(
     recipe: str, overrides: Result, seeds: int, count: int, quick: bool
 ) -> tuple[list[Result], Tensor]:
@@ -158,11 +175,12 @@ PARTS: dict[str, Callable[[bool], Result]] = {
     "grid": grid,
     **{f"stacked-100-{recipe}": stacked(recipe) for recipe in STACKED},
     "stacked-1000": thousand,
+    "sizes": sizes,
 }
 
 
 def show(name: str, result: Result) -> None:
-    print(common.table(result["runs"], name), flush=True)
+    print(common.table(result["runs" if "runs" in result else "rows"], name), flush=True)
     if "goals" in result:
         print(common.table(result["goals"]), flush=True)
 

@@ -73,7 +73,6 @@ def test_its_regularizers_are_moves_of_their_own_by_the_players_optimizers() -> 
         assert group["lr"] == pytest.approx(chosen.lr * k / (k + 1))
         assert group["betas"] == pytest.approx([beta ** (k / (k + 1)) for beta in chosen.betas])
     assert recipe.loss.name == "logistic"
-    assert recipe.generator.options()["mixing"] == 0.9 if recipe.generator.options() else True
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])

@@ -102,7 +102,8 @@ def shown(
     parts: Iterator[tuple[torch.Tensor, torch.Tensor]], count: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The parts, with a progress bar and the time left on stderr."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("sampling", total=count)
         for part in parts:
             yield part

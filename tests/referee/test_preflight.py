@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import sparring
 from helpers import CPU, QUICK, D, G, toy
-from sparring.data import Dataset
+from sparring.data import Dataset, open_data
 from sparring.data.dataset import split_by_draw
 from sparring.errors import InputError
 from sparring.games import GAMES, Game
@@ -24,6 +24,7 @@ from sparring.referee import Finding, preflight
 THIN_PAIR = ["generator.width=2", "discriminator.width=2"]
 THIN = {
     **dict.fromkeys(("acgan", "dcgan", "digits", "lsgan", "sngan", "wgan", "wgan-gp"), THIN_PAIR),
+    **dict.fromkeys(("cyclegan", "pix2pix", "srgan"), THIN_PAIR),
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
 }
 
@@ -38,7 +39,7 @@ def found(
     recipe = load_recipe(name, [*thin, *words])
     recipe.custom = sorted(code)
     dataset = data or toy(recipe.data.name)
-    game = GAMES["latent"](recipe, dataset, CPU, **code)
+    game = GAMES[recipe.game](recipe, dataset, CPU, **code)
     return preflight(recipe, dataset, game), recipe, game
 
 
@@ -49,7 +50,7 @@ def codes(name: str, *overrides: str, **more: Any) -> list[str]:
 @pytest.mark.parametrize("name", recipe_names())
 def test_no_shipped_recipe_is_warned_of_on_its_own_data(name: str) -> None:
     try:
-        dataset = toy(load_recipe(name).data.name)
+        dataset = open_data(load_recipe(name).data)
     except InputError as problem:
         pytest.skip(f"its data are not here: {problem}")
     assert found(name, data=dataset)[0] == []

@@ -23,7 +23,8 @@ from sparring.referee import Finding, preflight
 # The shipped recipes' networks, thin: what is warned of does not depend on their width.
 THIN_PAIR = ["generator.width=2", "discriminator.width=2"]
 THIN_RECIPES = (
-    *("acgan", "dcgan", "digits", "lsgan", "progressive", "r3gan", "sngan", "wgan", "wgan-gp"),
+    *("acgan", "cyclegan", "dcgan", "digits", "lsgan", "pix2pix", "progressive", "r3gan"),
+    *("sngan", "srgan", "wgan", "wgan-gp"),
 )
 THIN = {
     **dict.fromkeys(THIN_RECIPES, THIN_PAIR),

@@ -151,7 +151,7 @@ def sizes(quick: bool) -> Result:
         return load_recipe("progressive", width | {"latent.size": 512, "growth.start": 1024})
 
     pixels = (64,) if quick else (64, 128, 256, 512, 1024)
-    rows = counted_sizes(at, pixels, run_up_to=0 if quick else 128, batch_size=16)
+    rows = counted_sizes(at, pixels, run_up_to=0 if quick else 64, batch_size=16)
     return {"settings": {"gpu": f"{RATE / 1e12:g} TFLOP/s", "precision": "fp32"}, "rows": rows}
 
 

@@ -113,7 +113,7 @@ def sizes(quick: bool) -> Result:
         return load_recipe("r3gan", own | {"penalties.0.every": 1, "penalties.1.every": 1})
 
     pixels = (32,) if quick else (32, 64, 128, 256)
-    rows = counted_sizes(at, pixels, run_up_to=0 if quick else 64, batch_size=64)
+    rows = counted_sizes(at, pixels, run_up_to=0 if quick else 32, batch_size=64)
     return {"settings": {"gpu": f"{RATE / 1e12:g} TFLOP/s", "precision": "fp32"}, "rows": rows}
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch.nn.functional import avg_pool2d
 
 import sparring
-from helpers import CPU, QUICK, D, G
+from helpers import CPU, QUICK, D, G, a_move
 from sparring.data import Dataset
 from sparring.data.dataset import split_by_draw
 from sparring.games.latent import LatentGame, latent_game
@@ -59,6 +60,19 @@ def test_batches_of_one_to_three_train(name: str, batch_size: int) -> None:
 def test_grey_and_colour_train_at_every_kind_of_size(name: str, size: int, channels: int) -> None:
     changes = {"growth": {"start": 1000}, "generator.width": 1} if name == "progressive" else {}
     finite_after(tiny(name, images(channels, size, 8), batch_size=2, **changes), steps=1)
+
+
+def test_real_images_fade_in_as_generated_ones_do() -> None:
+    """Or the discriminator would tell them apart by detail that the generator cannot have yet."""
+    game = tiny("progressive", images(1, 16), batch_size=4).game
+    assert isinstance(game, LatentGame)
+    move = a_move(batch_size=4)
+    whole = game.batch(move).real
+    game.before_step(12)  # the second resolution begins: nothing of it is seen yet
+    blocks = avg_pool2d(whole, 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    torch.testing.assert_close(game.batch(move).real, blocks)
+    game.before_step(12 + 9)  # and now all of it
+    assert torch.equal(game.batch(move).real, whole)
 
 
 @pytest.mark.parametrize("judged", ["projection", "auxiliary"])

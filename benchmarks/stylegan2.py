@@ -1,0 +1,318 @@
+"""The style generator: its samples, styles and projections, and `dcgan` in the same time.
+
+    python -m benchmarks.stylegan2 [--quick] [--only path-length recipe digits-32 colour sizes]
+
+`path-length` trains with and without that term and looks at the lengths over time. `recipe` trains
+the recipe as shipped: scores, truncation, mixtures, and projections of 50 digits that it has not
+seen, against the nearest training images. `digits-32` and `colour` train it and `dcgan` as shipped,
+each for SECONDS of wall clock, on digits and on pictures of an emoji font at 32x32 pixels. `sizes`
+counts and times what larger images cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+import sparring
+from benchmarks import common, drawing
+from benchmarks.drawing import look
+from benchmarks.folders import identity_scorer
+from benchmarks.pictures import emoji_folder
+from benchmarks.style_sizes import sizes
+from sparring.data import Dataset, open_data, to_network
+from sparring.games import Move
+from sparring.games.latent import latent_game
+from sparring.metrics import Scorer
+from sparring.metrics.classifier import shipped_classifier
+from sparring.metrics.extractor import Extractor
+from sparring.model import read_model
+from sparring.networks.layers import at_rest
+from sparring.objectives.path_length import path_lengths
+from sparring.projection import project_images
+from sparring.recipe import Data
+from sparring.recipes import load_recipe
+from sparring.run import RunFolder
+from sparring.training.state import State
+from sparring.training.step import run_step
+
+G = "generator"
+SECONDS = 270.0
+FIRST_SEED = 10**6  # far from the latents that choose the best checkpoint
+SHARES = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
+SCORES = ("fid", "kid", "precision", "recall")
+PROJECTED, SHOWN = 50, 16
+LOOK_EVERY, LOOKED_AT, LOOKS_UNTIL = 50, 64, 1200
+GOALS = {"distance": 0.1, "spread": 0.75}
+
+Result = dict[str, Any]
+
+
+def path_length(quick: bool) -> Result:
+    """Lengths over the steps, with the term and without."""
+    steps = 100 if quick else LOOKS_UNTIL
+    recipe = load_recipe("stylegan2")
+    kept = [one.model_dump() for one in recipe.terms if one.name == "path-length"]
+    over_time = {
+        name: lengths_over_time({"steps": steps, "terms": terms})
+        for name, terms in (("with", kept), ("without", []))
+    }
+    with_it, without = over_time["with"][-1], over_time["without"][-1]
+    spread = with_it["spread"] / without["spread"]
+    return {
+        "settings": {"recipe": "stylegan2", "terms": kept, "steps": steps},
+        "goals": [
+            common.goal("end: |length - goal| / goal", with_it["away"], GOALS["distance"], False),
+            common.goal("end: spread over that without", round(spread, 3), GOALS["spread"], False),
+        ],
+        "end": {name: rows[-1] for name, rows in over_time.items()},
+        "over_time": over_time,
+        "outcome": "Path lengths gather around a goal that follows them.",
+        "picture": lengths_picture(over_time, quick),
+    }
+
+
+def lengths_over_time(overrides: Result) -> list[Result]:
+    recipe = load_recipe("stylegan2", overrides)
+    game = latent_game(recipe, open_data(recipe.data), common.CPU)
+    state = State(game, recipe, common.CPU)
+    terms = [term for phase in game.phases for term in phase.terms if term.name == "path-length"]
+    rows = []
+    while state.step < recipe.steps:
+        run_step(state)
+        state.statistics.clear()
+        if state.step % LOOK_EVERY == 0:
+            lengths = lengths_of(game)
+            mean, spread = lengths.mean().item(), lengths.std().item()
+            goal = float(terms[0].fn.get_buffer("mean")) if terms else None
+            row = {"step": state.step, "length": round(mean, 5), "spread": round(spread / mean, 4)}
+            if goal is not None:
+                row |= {"goal": round(goal, 5), "away": round(abs(mean - goal) / goal, 4)}
+            rows.append(row)
+    return rows
+
+
+def lengths_of(game: Any) -> Tensor:
+    """Path lengths of the same latents each time, of the generator at rest."""
+    move = Move(
+        seed=0,
+        step=0,
+        samples_seen=0,
+        phase="look",
+        repeat=0,
+        position=0,
+        batch_size=LOOKED_AT,
+        part=slice(0, LOOKED_AT),
+        learning=frozenset({G}),
+        differentiates=frozenset({"styles"}),
+        autocast=lambda player: nullcontext(),
+    )
+    with at_rest(game.players[G]):
+        return path_lengths(game.batch(move)).detach()
+
+
+def lengths_picture(over_time: dict[str, list[Result]], quick: bool) -> str:
+    figure, axes = drawing.sheet(
+        "The path length finds a goal and gathers around it",
+        "how far images move for a step of w; digits, recipe stylegan2",
+        ("Mean length and its goal", "Spread over samples / mean"),
+    )
+    with_it = over_time["with"]
+    steps = [row["step"] for row in with_it]
+    axes[0].plot(steps, [row["length"] for row in with_it], color=look.FAKE, linewidth=2)
+    axes[0].plot(steps, [row["goal"] for row in with_it], color=look.INK, linewidth=1.4, ls="--")
+    last = with_it[-1]
+    ends = [("length", look.FAKE, last["length"]), ("goal", look.INK, last["goal"])]
+    drawing.name_ends(axes[0], ends)
+    ends = []
+    for (name, rows), color in zip(over_time.items(), (look.GREEN, look.VERMILION), strict=True):
+        axes[1].plot([row["step"] for row in rows], [row["spread"] for row in rows], color=color)
+        ends.append((name, color, rows[-1]["spread"]))
+    drawing.name_ends(axes[1], ends)
+    for one in axes:
+        one.set_ylim(bottom=0)
+        drawing.across(one, "steps")
+    return drawing.save(figure, "stylegan2-lengths", quick)
+
+
+def recipe(quick: bool) -> Result:
+    """The recipe as shipped, and what can be done with its styles."""
+    count = 200 if quick else 2000
+    with common.scratch() as folder:
+        run = sparring.train("stylegan2", out=folder / "run", overrides=short(quick))
+        summary, dataset = run.summary, open_data(load_recipe(run.folder.recipe).data)
+        scorer = Scorer(dataset, "test")
+        samples = run.sample(count, FIRST_SEED)
+        result = {
+            "settings": {"recipe": "stylegan2", "overrides": short(quick), "samples": count},
+            "trained": trained(summary),
+            "scores": scores(scorer, samples),
+            "truncation": truncation(run, scorer, count),
+            "projection": projection(run.path, dataset, quick),
+            "pictures": pictures(run, quick),
+        }
+    result["goals"] = goals(result)
+    return result
+
+
+def goals(result: Result) -> list[Result]:
+    diversity = [row["diversity"] for row in result["truncation"]]
+    falls = all(less < more for less, more in pairwise(diversity))
+    found = [common.goal("diversity falls at each truncation", float(falls), 1, True)]
+    return found + [
+        common.goal(
+            f"{row['distance']}: projection over nearest training image",
+            round(row["projection"] / row["nearest_training_image"], 3),
+            1,
+            False,
+        )
+        for row in result["projection"]["distances"]
+    ]
+
+
+def short(quick: bool) -> Result:
+    return {"steps": 40, "evaluation.samples": 100} if quick else {}
+
+
+def trained(summary: Result) -> Result:
+    kept = ("seconds", "steps", "samples_seen", "samples_per_second")
+    return {key: summary[key] for key in kept} | {"best_step": summary["best"]["step"]}
+
+
+def scores(scorer: Scorer, samples: Tensor) -> Result:
+    return {name: round(one.value, 4) for name, one in scorer.score(samples, SCORES).items()}
+
+
+def truncation(run: sparring.Run, scorer: Scorer, count: int) -> list[Result]:
+    """Diversity and scores of the same latents, drawn to the mean style by as much."""
+    rows = []
+    for share in SHARES:
+        samples = run.sample(count, FIRST_SEED, truncation=share)
+        found = scorer.score(samples, ("lpips", *SCORES))
+        row = {"truncation": share, "diversity": round(found.pop("lpips").value, 4)}
+        rows.append(row | {name: round(one.value, 4) for name, one in found.items()})
+    return rows
+
+
+def projection(path: Path, dataset: Dataset, quick: bool) -> Result:
+    """How near projections of held-out digits come, and the nearest training images."""
+    targets = dataset.split("test")[: 5 if quick else PROJECTED]
+    model = read_model(RunFolder(path).model)
+    found = project_images(model, targets, 20) if quick else project_images(model, targets)
+    training = dataset.split("train")
+    rows, nearest = [], None
+    for name, view in (("pixels (RMSE)", pixels), ("features", features)):
+        ours = (view(found.images) - view(targets)).square().sum(1).sqrt()
+        near = torch.cdist(view(targets), view(training)).min(1)
+        nearest = training[near.indices] if nearest is None else nearest
+        scale = targets[0].numel() ** 0.5 if view is pixels else 1.0
+        rows.append(
+            {
+                "distance": name,
+                "projection": round(ours.mean().item() / scale, 4),
+                "nearest_training_image": round(near.values.mean().item() / scale, 4),
+                "nearer_share": round((ours < near.values).float().mean().item(), 3),
+            }
+        )
+    shown = torch.cat([part[:SHOWN] for part in (targets, found.images, nearest)])
+    picture = common.save_grid(shown, "stylegan2-projection", quick, min(SHOWN, len(targets)))
+    return {"targets": len(targets), "distances": rows, "picture": picture}
+
+
+def pixels(images: Tensor) -> Tensor:
+    return images.flatten(1).float() / 255
+
+
+@torch.inference_mode()
+def features(images: Tensor) -> Tensor:
+    return shipped_classifier().features(to_network(images, common.CPU))
+
+
+def pictures(run: sparring.Run, quick: bool) -> Result:
+    """Samples, the same latents at several truncations, mixtures, a walk."""
+    by_share = [run.sample(12, FIRST_SEED, truncation=share) for share in SHARES[::-1]]
+    mixed = sparring.style_mix(run.path, 6, 11, FIRST_SEED)
+    walked = sparring.sample(run.path, 48, FIRST_SEED, interpolate=True)
+    return {
+        "samples": common.save_grid(run.sample(60, FIRST_SEED), "stylegan2-digits", quick, 20),
+        "truncation": common.save_grid(torch.cat(by_share), "stylegan2-truncation", quick, 12),
+        "mixing": common.save_grid(mixed, "stylegan2-mixing", quick, 12),
+        "walk": common.save_grid(walked, "stylegan2-walk", quick, 8),
+    }
+
+
+def digits_32(quick: bool) -> Result:
+    """Both recipes on digits of 32x32 pixels, for the same time."""
+    dataset = open_data(Data(size=32))
+    classifier = shipped_classifier()
+
+    def seen(samples: Tensor) -> Tensor:
+        smaller = interpolate(samples.float(), (28, 28), mode="bilinear", antialias=True)
+        return classifier.features(smaller / 127.5 - 1)
+
+    extractor = Extractor("classifier", "penultimate (64)", "antialiased to 28x28", seen)
+    scorer = Scorer(dataset, "test", extractor=extractor)
+    return side_by_side("digits-32", "mnist5k", scorer, quick)
+
+
+def colour(quick: bool) -> Result:
+    """Both recipes on colour pictures of 32x32 pixels, for the same time."""
+    folder = str(emoji_folder())
+    dataset = open_data(Data(name=folder, size=32))
+    scorer, learned = identity_scorer("emoji-32", dataset, quick)
+    return side_by_side("colour", folder, scorer, quick) | {"features": learned}
+
+
+def side_by_side(name: str, data: str, scorer: Scorer, quick: bool) -> Result:
+    """Train each for SECONDS of wall clock, evaluation included, and score what comes out."""
+    seconds, count = (15.0, 200) if quick else (SECONDS, 2000)
+    overrides = {"data.size": 32, "steps": 10**6, "evaluation.features": "random"}
+    rows, shown = [], []
+    for each in ("stylegan2", "dcgan"):
+        chosen = overrides | {"evaluation.every": 500 * load_recipe(each).batch_size}
+        with common.scratch() as folder:
+            run = sparring.train(each, data, folder / "run", chosen, time_limit=seconds)
+            samples = run.sample(count, FIRST_SEED)
+            rows.append({"recipe": each} | trained(run.summary) | scores(scorer, samples))
+        shown.append(samples[:30])
+    real = scores(scorer, scorer.dataset.split("select"))
+    best = min(rows, key=lambda row: row["fid"])
+    return {
+        "settings": {"seconds": seconds, "overrides": overrides, "samples": count},
+        "runs": rows,
+        "held_out_images": real,
+        "nearer": best["recipe"],
+        "picture": common.save_grid(torch.cat(shown), f"stylegan2-{name}", quick, 15),
+    }
+
+
+PARTS: dict[str, Callable[[bool], Result]] = {
+    "path-length": path_length,
+    "recipe": recipe,
+    "digits-32": digits_32,
+    "colour": colour,
+    "sizes": sizes,
+}
+
+
+def show(name: str, result: Result) -> None:
+    for key in ("goals", "truncation", "runs", "rows"):
+        if key in result:
+            print(common.table(result[key], f"{name} {key}"))
+    if "projection" in result:
+        print(common.table(result["projection"]["distances"], "projection"))
+
+
+def main() -> None:
+    common.run_parts(__doc__, "stylegan2", PARTS, show)
+
+
+if __name__ == "__main__":
+    main()

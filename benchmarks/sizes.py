@@ -31,6 +31,7 @@ GIB = 2**30
 RATE = 50e12  # operations a second: a large GPU in 16 bits at a fair share of its peak
 COPIES = 5  # weights, gradients, two moments, the average
 STEPS = 2  # that are timed
+SHRINK = 2  # path lengths are taken of one latent in so many
 
 Row = dict[str, Any]
 
@@ -59,6 +60,9 @@ def counted(recipe: Recipe, side: int, batch_size: int) -> Row:
     flops = total(lambda: moves(generator, judge, z, real))
     for penalty in recipe.penalties:
         flops += total(lambda: penalized(judge, real)) / penalty.every
+    for term in recipe.terms:
+        if term.name == "path-length":
+            flops += total(lambda: lengthened(generator, z)) / term.every / SHRINK
     parameters = count_parameters(generator) + count_parameters(judge)
     kept = max(
         kept_for_backward(lambda: judge(generator(z)).sum()),
@@ -89,6 +93,14 @@ def moves(generator: nn.Module, judge: nn.Module, z: Tensor, real: Tensor) -> No
 def penalized(judge: nn.Module, real: Tensor) -> None:
     """What a gradient penalty adds on one side."""
     squared_gradient_norm(*said(judge, real)).sum().backward()
+
+
+def lengthened(generator: nn.Module, z: Tensor) -> None:
+    """What path lengths of a style generator add."""
+    made = generator(z, whole=True)
+    total = (made.samples * torch.randn_like(made.samples)).sum()
+    (slope,) = torch.autograd.grad(total, made.styles, create_graph=True)
+    slope.square().sum(2).mean(1).sqrt().sum().backward()
 
 
 def said(judge: nn.Module, real: Tensor) -> tuple[Tensor, Tensor]:

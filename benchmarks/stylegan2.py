@@ -26,7 +26,8 @@ from benchmarks import common, drawing
 from benchmarks.drawing import look
 from benchmarks.folders import identity_scorer
 from benchmarks.pictures import emoji_folder
-from benchmarks.style_sizes import sizes
+from benchmarks.sizes import RATE
+from benchmarks.sizes import sizes as counted_sizes
 from sparring.data import Dataset, open_data, to_network
 from sparring.games import Move
 from sparring.games.latent import latent_game
@@ -37,7 +38,7 @@ from sparring.model import read_model
 from sparring.networks.layers import at_rest
 from sparring.objectives.path_length import path_lengths
 from sparring.projection import project_images
-from sparring.recipe import Data
+from sparring.recipe import Data, Recipe
 from sparring.recipes import load_recipe
 from sparring.run import RunFolder
 from sparring.training.state import State
@@ -50,6 +51,7 @@ SHARES = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
 SCORES = ("fid", "kid", "precision", "recall")
 PROJECTED, SHOWN = 50, 16
 LOOK_EVERY, LOOKED_AT, LOOKS_UNTIL = 50, 64, 1200
+MAPPING = {"generator.styles": 512, "generator.depth": 8}
 GOALS = {"distance": 0.1, "spread": 0.75}
 
 Result = dict[str, Any]
@@ -291,6 +293,21 @@ def side_by_side(name: str, data: str, scorer: Scorer, quick: bool) -> Result:
         "nearer": best["recipe"],
         "picture": common.save_grid(torch.cat(shown), f"stylegan2-{name}", quick, 15),
     }
+
+
+def sizes(quick: bool) -> Result:
+    """The networks of the paper at each size, as many channels as published."""
+
+    def at(side: int) -> Recipe:
+        # Up to 512 at the smallest maps, as published at 256 pixels and at 1024.
+        width = 32 if side == 1024 else 64
+        wide = {"width": width, "growth": 512 // width}
+        own = {f"{player}.{k}": v for player in (G, "discriminator") for k, v in wide.items()}
+        return load_recipe("stylegan2", own | {"latent.size": 512, **MAPPING})
+
+    pixels = (64,) if quick else (64, 128, 256, 512, 1024)
+    rows = counted_sizes(at, pixels, run_up_to=0 if quick else 128, batch_size=32)
+    return {"settings": {"gpu": f"{RATE / 1e12:g} TFLOP/s", "precision": "fp32"}, "rows": rows}
 
 
 PARTS: dict[str, Callable[[bool], Result]] = {

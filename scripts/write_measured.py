@@ -42,6 +42,7 @@ WITH_PARTS = (
     "sngan",
     "speed",
     "srgan",
+    "stylegan2",
     "toys",
     "unrolled",
     "wasserstein",

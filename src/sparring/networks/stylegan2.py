@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -51,10 +52,8 @@ class Mapping(nn.Module):
         )
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        if torch.is_autocast_enabled(z.device.type):
-            with torch.autocast(z.device.type, enabled=False):
-                return self.mapped(z, labels)
-        return self.mapped(z, labels)
+        with in_full(z):
+            return self.mapped(z, labels)
 
     def mapped(self, z: Tensor, labels: Tensor | None) -> Tensor:
         x = pixel_norm(z)
@@ -63,6 +62,14 @@ class Mapping(nn.Module):
         for layer in self.layers:
             x = leaky_relu(layer(x), 0.2) * LEAKY_GAIN
         return x
+
+
+def in_full(like: Tensor) -> AbstractContextManager[None]:
+    """Without autocast, where it is on: what half precision would coarsen for all layers after."""
+    kind = like.device.type
+    # Tensors that only have a shape know no autocast.
+    on = not like.is_meta and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, enabled=False) if on else nullcontext()
 
 
 class StyleMixing(Noisy):
@@ -114,7 +121,7 @@ class Synthesis(nn.Module):
         for step in range(1, len(self.to_image)):
             x = self.convolutions[2 * step - 1](x, of_layer[2 * step - 1])
             x = self.convolutions[2 * step](x, of_layer[2 * step])
-            with torch.autocast(image.device.type, enabled=False):
+            with in_full(image):
                 image = self.enlarge(image)
             image = image + self.to_image[step](x, of_layer[2 * step + 1])
         return cropped(image, self.size)

@@ -55,8 +55,8 @@ STACKED: dict[str, dict[str, Any]] = {
     "dcgan": THIN | {"steps": 4000},
     "dcgan-fast": THIN | FAST | {"steps": 1500},
     "wgan-gp": {"steps": 1500},
-    # The paper's penalty for stacked digits (gamma 1 is a weight of 0.5 here), and half the rate: at
-    # the recipe's own two of three seeds found all modes and one none but black.
+    # The paper's penalty for stacked digits (gamma 1 is a weight of 0.5 here), and half the rate:
+    # with the recipe's own, two of three seeds found all modes and one made nothing but black.
     "r3gan": {
         "steps": 3000,
         **{f"penalties.{place}.weight": 0.5 for place in range(2)},

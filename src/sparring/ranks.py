@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from sparring.errors import InputError, SparringError
 
@@ -73,11 +74,8 @@ def joined() -> Iterator[None]:
     if not several() or dist.is_initialized():
         yield
         return
-    gpu = torch.cuda.is_available()
-    if gpu:
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if gpu else "gloo", timeout=PATIENCE)
     try:
+        _meet()
         yield
     except (dist.DistError, RuntimeError) as error:
         if not _is_of_connection(error):
@@ -91,10 +89,21 @@ def joined() -> Iterator[None]:
         _leave()
 
 
+def _meet() -> None:
+    gpu = torch.cuda.is_available()
+    if gpu:
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    store, own, size = next(rendezvous("env://"))
+    # Started again, processes may meet in the same store: the old addresses there lead nowhere.
+    store = dist.PrefixStore(f"attempt-{restarts()}", store)
+    how: dict[str, Any] = {"store": store, "rank": own, "world_size": size, "timeout": PATIENCE}
+    dist.init_process_group("nccl" if gpu else "gloo", **how)
+
+
 def _leave() -> None:
-    """Part from the others without waiting for any that may be gone."""
     sys.stderr.flush()
-    dist.destroy_process_group()
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _is_of_connection(error: Exception) -> bool:

@@ -38,6 +38,7 @@ WITH_PARTS = (
     "pix2pix",
     "progressive",
     "r3gan",
+    "scaling",
     "scarce",
     "sngan",
     "speed",
@@ -197,6 +198,11 @@ ABOUT = {
         "Killed and resumed",
         "Runs killed by SIGKILL at random moments and resumed, against uninterrupted ones: every "
         "tensor, history line, picture and sample compared bit for bit.",
+    ),
+    "scaling": (
+        "Two processes",
+        "One process against two on the same machine, one thread each, taking turns. Efficiency 1 "
+        "would mean that the second process costs nothing.",
     ),
     "speed": (
         "Milliseconds a step",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sparring import scoring
+from sparring import ranks, scoring
 from sparring.comparison import write_comparison
 from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
@@ -38,7 +38,16 @@ from sparring.referee import preflight
 from sparring.run import RunFolder, next_free, open_run
 from sparring.scoring import score
 from sparring.session import Session, read_summary
-from sparring.starting import Overrides, check_same, choose, fit, start_from, tell, to_resume
+from sparring.starting import (
+    Overrides,
+    check_same,
+    choose,
+    fit,
+    start_from,
+    started_again,
+    tell,
+    to_resume,
+)
 from sparring.training.precision import choose_device
 from sparring.training.state import State
 
@@ -102,6 +111,7 @@ class Run:
         )
 
 
+@ranks.joined()
 def train(
     recipe: str | Path | Recipe | None = None,
     data: str | Dataset | None = None,
@@ -123,23 +133,26 @@ def train(
     `generator` and `discriminator` are constructors of one's own: (latent_size, shape, **options)
     and (shape, **options); `loss`, further `penalties` of the discriminator and `terms` of the
     generator come from code in the same way. `time_limit` is in seconds of wall clock.
+    Where torchrun has started several processes, they train together.
     """
     found = None
     if resume and init:
         raise InputError("--init starts a run, --resume goes on with one", "give only one of them")
     if time_limit is not None and not time_limit >= 0:
         raise InputError(f"--time {time_limit} is no number of seconds", "give 0 or more")
+    resume = resume or started_again(out)
     if resume:
         folder, found = to_resume(out)
     else:
         name = recipe.name if isinstance(recipe, Recipe) else Path(recipe or "digits").stem
-        folder = RunFolder(out or next_free(name))
+        folder = RunFolder(out or ranks.text(str(next_free(name))))
         if folder.exists:
             folder.create()  # says what to do
     own = {"generator.name": generator, "discriminator.name": discriminator}
     chosen = choose(recipe, overrides, data, folder if resume else None, own)
     chosen.custom = [*(["loss"] if loss else []), *(term.name for term in (*penalties, *terms))]
-    dataset = data if isinstance(data, Dataset) else open_data(chosen.data)
+    # The first process packs and downloads; the others then find it.
+    dataset = data if isinstance(data, Dataset) else ranks.first(lambda: open_data(chosen.data))
     for note in [*dataset.notes, *fit(chosen, dataset, recipe, overrides, resume)]:
         tell(f"data: {note}")
     if dataset.is_images:
@@ -160,7 +173,7 @@ def train(
     else:
         if init:
             start_from(state, init)
-        folder.create()
+        ranks.lead(folder.create)
     known = preflight(chosen, dataset, game)
     for told in (*state.warnings, *(f"{finding.evidence}; {finding.advice}" for finding in known)):
         tell(f"warning: {told}")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from sparring import ranks
 from sparring.errors import InputError, SparringError
 from sparring.run import disk_full, is_full
 from sparring.version import __version__
@@ -37,6 +38,7 @@ Weights = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 # What of a summary is for the report alone.
 OF_REPORT = ("equilibrium", "dataset", "notes", "evaluation_seconds")
+SAID_BY_THE_FIRST = ("input", "interrupted", "stopped", "disk", "elsewhere")
 stderr = Console(stderr=True, highlight=False)
 # Newer versions of Typer carry a copy of click, whose exceptions are not those of the package.
 ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -78,15 +80,19 @@ def _unexpected(error: Exception) -> dict[str, str]:
 
 
 def _fail(record: dict[str, str], code: int, as_json: bool) -> int:
+    if not ranks.leads() and record["code"] in SAID_BY_THE_FIRST:
+        return code
     hint = f"\n{record['hint']}" if record["hint"] else ""
     stderr.print(f"{record['message']}{hint}", markup=False, soft_wrap=True)
-    if as_json:
+    if as_json and ranks.leads():
         print(json.dumps({"error": record}))
     return code
 
 
 def _answer(value: Any, as_json: bool, tell: Callable[[], None]) -> None:
     """The value on stdout, as JSON or in words."""
+    if not ranks.leads():
+        return
     if as_json:
         print(json.dumps(value))
     else:
@@ -133,6 +139,11 @@ def train(
         "time_limit": time,
         "allow_changes": allow_changes,
     }
+    if seeds is not None and ranks.several():
+        raise InputError(
+            "--seeds trains one run after the other, torchrun one run by all processes",
+            "leave one of them out",
+        )
     if seeds is None:
         summary = api.train(recipe, data, out, overrides, **how).summary
     else:

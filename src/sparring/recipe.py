@@ -269,6 +269,7 @@ class Recipe(Section):
     steps: Positive = 10_000
     batch_size: Annotated[int, Field(gt=0, le=2**20)] = 64
     micro_batch: Positive | None = None
+    sync_batch_statistics: bool = True  # batch normalization over the batch of all processes
     device: str = "auto"
     precision: Precision = Precision()
     data: Data = Data()

@@ -54,6 +54,11 @@ class RunFolder:
                 f"run folder `{self.path}` cannot be made: {_reason(error)}", "choose another --out"
             ) from None
 
+    def clear(self) -> None:
+        """Forget a run that has no checkpoint: its recipe and its history."""
+        self.history.unlink(missing_ok=True)
+        self.recipe.unlink(missing_ok=True)
+
     def read_history(self, until_step: int | None = None) -> list[dict[str, Any]]:
         """The ticks so far, up to a step; a line that is none, as a crash leaves it, ends them."""
         ticks = []

@@ -14,6 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
+from sparring import ranks
 from sparring.data import Dataset
 from sparring.errors import DiskFull, Interrupted, StoppedByFinding
 from sparring.games import prior_of
@@ -56,7 +57,7 @@ class Session:
     def resume(self, found: checkpoint.Checkpoint, tell: Callable[[str], None]) -> None:
         """Go back to a checkpoint: state, history, best score."""
         checkpoint.restore(self.state, found)
-        self.folder.cut_history(self.state.step)
+        ranks.lead(lambda: self.folder.cut_history(self.state.step))
         problem = self.evaluation.resume()
         history = self.folder.read_history()
         if problem and any(key.startswith("metric/") for tick in history for key in tick):
@@ -71,12 +72,16 @@ class Session:
         DiskFull, with the last checkpoint as it was.
         """
         try:
-            write_text(self.folder.recipe, self.state.recipe.dump())
-            self._write_findings()
+            ranks.even_out(list(checkpoint.tensors(self.state).values()))
+            ranks.lead(self._write_first)
             return self._train(time_limit)
         except DiskFull as error:
             error.hint = f"free some space there, then {self._way_on()}"
             raise
+
+    def _write_first(self) -> None:
+        write_text(self.folder.recipe, self.state.recipe.dump())
+        self._write_findings()
 
     def _way_on(self) -> str:
         path = self.folder.path
@@ -88,14 +93,17 @@ class Session:
         state = self.state
         deadline = time.monotonic() + time_limit if time_limit is not None else float("inf")
         try:
-            with Progress(state) as progress, interruptions() as interrupted:
+            console = Console(stderr=True, quiet=not ranks.leads())
+            with Progress(state, console) as progress, interruptions() as interrupted:
                 observers: list[Observer] = [
-                    self.referee,
+                    leading(self.referee),
                     self.evaluation,
-                    Snapshots(self.folder, self.dataset),
-                    History(self.folder, self.referee),
-                    self.checkpoints,
-                    progress,
+                    leading(
+                        Snapshots(self.folder, self.dataset),
+                        History(self.folder, self.referee),
+                        self.checkpoints,
+                        progress,
+                    ),
                 ]
                 self.seconds = train(
                     state,
@@ -108,14 +116,20 @@ class Session:
                     self.seconds,
                 )
                 if state.step < state.recipe.steps:
-                    self.referee(self._unfinished_tick(), state)
-                    self.checkpoints.save(state, self.seconds)
+                    state.statistics.unite()
+                    ranks.lead(self._leave_unfinished)
         except StoppedByFinding:
             self._write_findings()
             raise
-        if interrupted:
-            raise Interrupted(interrupted[0], str(self.folder.path), state.step)
-        return self.finish()
+        if ranks.any_of(bool(interrupted)):
+            number = (interrupted or [signal.SIGTERM])[0]
+            raise Interrupted(number, str(self.folder.path), state.step)
+        self.evaluation.finish(state)
+        return self.finish() if ranks.leads() else {"notes": []}
+
+    def _leave_unfinished(self) -> None:
+        self.referee(self._unfinished_tick(), self.state)
+        self.checkpoints.save(self.state, self.seconds)
 
     def _unfinished_tick(self) -> Tick:
         """What is known of the tick that training ended in, for the referee."""
@@ -130,7 +144,6 @@ class Session:
 
     def _finish(self) -> dict[str, Any]:
         state = self.state
-        self.evaluation.finish(state)
         best = checkpoint.read(self.folder.checkpoints / checkpoint.BEST)
         score, (first, *others) = best.meta["score"], state.game.averaged
         metrics = self._ship(first, best, self.folder.model)
@@ -225,6 +238,19 @@ def final_metrics(config: EvaluationKeys, dataset: Dataset) -> list[str]:
     if few or not config.metrics:
         return config.metrics
     return [*config.metrics, *(name for name in OF_IMAGES if name not in config.metrics)]
+
+
+def leading(*observers: Observer) -> Observer:
+    """Observers that the first of several processes has alone."""
+
+    def observe(tick: Tick, state: State) -> None:
+        def all_of_them() -> None:
+            for observer in observers:
+                observer(tick, state)
+
+        ranks.lead(all_of_them)
+
+    return observe
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from sparring import ranks
 from sparring.data import Dataset, fit_to_data
 from sparring.errors import InputError
 from sparring.recipe import Recipe, differences
@@ -23,8 +25,9 @@ Overrides = Mapping[str, Any] | Sequence[str]
 
 
 def tell(message: str) -> None:
-    """A message to the person: on stderr, so that stdout stays what was asked for."""
-    print(message, file=sys.stderr)
+    """A message to the person: on stderr, so that stdout stays what was asked for, and once."""
+    if ranks.leads():
+        print(message, file=sys.stderr)
 
 
 def choose(
@@ -75,6 +78,24 @@ def fit(
         text if isinstance(overrides, Mapping) else text.partition("=")[0] for text in overrides
     }
     return fit_to_data(chosen, dataset, given)
+
+
+def started_again(out: str | Path | None) -> bool:
+    """Whether torchrun has started a run again that can go on where its last checkpoint is.
+
+    What a run leaves that ended before its first checkpoint is made way for.
+    """
+    restarts = ranks.restarts()
+    if os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0" and out is None:
+        raise InputError("a run that may be restarted must find its folder", "name it with --out")
+    if restarts == 0 or out is None:
+        return False
+    folder = RunFolder(out)
+    if checkpoint.has_any(folder.checkpoints):
+        return True
+    if ranks.lead(lambda: folder.exists):
+        ranks.lead(folder.clear)
+    return False
 
 
 def to_resume(out: str | Path | None) -> tuple[RunFolder, checkpoint.Checkpoint]:

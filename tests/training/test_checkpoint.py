@@ -77,7 +77,7 @@ def test_everything_comes_back_bit_for_bit(tmp_path: Path) -> None:
     state = saved(tmp_path, 6)
     restored = full_state()
     checkpoint.restore(restored, read(tmp_path / LAST))
-    before, after = (checkpoint._tensors(s) for s in (state, restored))
+    before, after = (checkpoint.tensors(s) for s in (state, restored))
     assert before.keys() == after.keys()
     assert {key.split("/")[0] for key in before} == {
         *("player", "ema", "term", "optimizer", "statistics")
@@ -109,7 +109,7 @@ def test_training_on_from_a_checkpoint_equals_never_having_stopped(
     resumed = full_state()
     checkpoint.restore(resumed, read(tmp_path / LAST))
     ticks = trained(resumed, 12)
-    before, after = (checkpoint._tensors(state) for state in (whole, resumed))
+    before, after = (checkpoint.tensors(state) for state in (whole, resumed))
     assert all(torch.equal(tensor, after[key]) for key, tensor in before.items())
     assert before.keys() == after.keys()
     expected = [tick for tick in expected if tick.step > stop]

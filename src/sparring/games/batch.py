@@ -108,11 +108,11 @@ class LatentBatch:
         assert not isinstance(made, Judgement)
         return made
 
-    def first(self, count: int) -> LatentBatch:
-        """The first samples of this one as a batch of their own."""
+    def every(self, count: int) -> LatentBatch:
+        """Every so many samples of the global batch, those of this one, as a batch of their own."""
         start, stop = self.move.part.start, self.move.part.stop
-        part = slice(start, min(start + count, stop))
-        return LatentBatch(self.game, replace(self.move, part=part))
+        start = min(start + -start % count, stop - 1)  # one at least
+        return LatentBatch(self.game, replace(self.move, part=slice(start, stop, count)))
 
     @cached_property
     def on_real(self) -> Judgement:
@@ -232,7 +232,7 @@ class LatentBatch:
 
     def _iterate_spectral_norms(self) -> None:
         """One power iteration in each move in which the discriminator learns, none in others."""
-        first = D in self.move.learning and self.move.part.start == 0 and not self._judged
+        first = D in self.move.learning and self.move.begins and not self._judged
         for norm in self.game.spectral_norms:
             norm.training = first
         self._judged = True

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparring import ranks
 from sparring.data import Dataset, Sampler
 from sparring.games.batch import G, LatentBatch
 from sparring.games.phase import Batch, Given, Move, Phase
@@ -79,9 +80,14 @@ class UnpairedBatch(LatentBatch):
         made, move, game = super().fake, self.move, self.game
         if G in move.learning or len(game.buffer.images) == 0:
             return made
-        before = (move.step * game.repeats + move.repeat) * move.batch_size + move.part.start
-        draw = move.draw("buffer", move.part.start)
-        fake = game.buffer.exchange(made.detach(), before, draw)
+        # All processes keep the same buffer, of what all of them made.
+        start = (move.part.start - move.first) * ranks.count()
+        before = (move.step * game.repeats + move.repeat) * move.batch_size + start
+        with ranks.together():
+            shown = game.buffer.exchange(
+                ranks.whole(made.detach()), before, move.draw("buffer", start)
+            )
+            fake = ranks.part_of(shown)
         return fake.requires_grad_() if "fake" in move.differentiates else fake
 
     @cached_property

@@ -68,7 +68,8 @@ class Move:
     """One move of a run: everything its batch depends on, and nothing else.
 
     `position` is the place of its first real sample in the endless order of the data, `part` the
-    slice of the global batch that is looked at (micro-batches, later ranks).
+    slice of the global batch that is looked at (micro-batches, ranks), `first` where this process's
+    share of the batch begins.
     """
 
     seed: int
@@ -82,6 +83,12 @@ class Move:
     learning: frozenset[str]
     differentiates: frozenset[str]
     autocast: Callable[[str], AbstractContextManager[Any]]
+    first: int = 0
+
+    @property
+    def begins(self) -> bool:
+        """Whether this part is the first one that this process looks at."""
+        return self.part.start == self.first
 
     def draw(self, *name: str | int) -> torch.Generator:
         """The generator of a named random draw of this move."""

@@ -30,7 +30,10 @@ class Inputs(NamedTuple):
     labels: Tensor | None = None
 
     def first(self, count: int) -> Inputs:
-        return Inputs(self.z[:count], None if self.labels is None else self.labels[:count])
+        return self.part(slice(0, count))
+
+    def part(self, rows: slice) -> Inputs:
+        return Inputs(self.z[rows], None if self.labels is None else self.labels[rows])
 
 
 class Prior:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from sparring import ranks
 from sparring.data import Dataset
 from sparring.errors import InputError
 from sparring.games import Game, Given, Prior, generate
@@ -218,7 +219,8 @@ def made_by(game: Game, player: str, network: nn.Module, seeds: range, split: st
 def made_of(network: nn.Module, given: Given, seeds: range, images: bool) -> Made:
     """What a generator makes of inputs, with all that is known of them."""
     inputs = given.of(seeds)
-    samples = generate(network, inputs, images)
+    size = len(inputs.z)
+    samples = ranks.rows(size, lambda own: generate(network, inputs.part(own), images))
     walked = source(network, given) if isinstance(given, Prior) else None
     return Made(samples, inputs.labels, walked, given.wanted(seeds))
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from sparring.errors import InputError
+from sparring.networks.batch_norm import BatchNorm1d, BatchNorm2d
 
 ActivationName = Literal["relu", "leaky_relu", "tanh", "sigmoid", "silu"]
 NormalizationName = Literal["none", "batch", "layer"]
@@ -117,7 +118,7 @@ def normalization_1d(name: NormalizationName, width: int) -> list[nn.Module]:
     """The normalization layer for [N, width], as a list of none or one."""
     if name == "none":
         return []
-    return [nn.BatchNorm1d(width) if name == "batch" else nn.LayerNorm(width)]
+    return [BatchNorm1d(width) if name == "batch" else nn.LayerNorm(width)]
 
 
 def given(labels: Tensor | None) -> Tensor:
@@ -135,7 +136,7 @@ class ConditionalBatchNorm2d(nn.Module):
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
-        self.normalize = nn.BatchNorm2d(channels, affine=False)
+        self.normalize = BatchNorm2d(channels, affine=False)
         self.gain = nn.Parameter(torch.ones(classes, channels))
         self.bias = nn.Parameter(torch.zeros(classes, channels))
 
@@ -168,7 +169,7 @@ def normalization_2d(
     if name == "instance":  # each channel of each image by itself (Ulyanov et al., 2016)
         return [nn.InstanceNorm2d(channels, affine=True)]
     # One group over all channels and pixels is layer normalization for images.
-    return [nn.BatchNorm2d(channels) if name == "batch" else nn.GroupNorm(1, channels)]
+    return [BatchNorm2d(channels) if name == "batch" else nn.GroupNorm(1, channels)]
 
 
 @torch.no_grad()

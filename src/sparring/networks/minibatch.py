@@ -7,6 +7,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from sparring import ranks
+
 MinibatchName = Literal["none", "stddev", "discrimination"]
 GROUPS = (4, 3, 2)  # samples in a group of `stddev`: the first that divides the batch, else all
 KERNELS, KERNEL_SIZE = 16, 8  # of `discrimination`
@@ -23,13 +25,15 @@ class MinibatchStddev(nn.Module):
     added = 1
 
     def forward(self, features: Tensor) -> Tensor:
+        features = ranks.whole(features)
         count = len(features)
         size = next((size for size in GROUPS if count % size == 0), count)
         groups = features.float().view(size, count // size, -1)
         # Not var(), which over the first dimension is thirty times slower on a CPU.
         variance = (groups - groups.mean(0)).square().mean(0)
         spread = (variance + TINY).sqrt().mean(1)
-        return torch.cat([features, spread.repeat(size)[:, None].to(features.dtype)], dim=1)
+        seen = torch.cat([features, spread.repeat(size)[:, None].to(features.dtype)], dim=1)
+        return ranks.part_of(seen)
 
 
 class Distances(torch.autograd.Function):
@@ -73,10 +77,11 @@ class MinibatchDiscrimination(nn.Module):
         self.kernels = nn.Linear(inputs, KERNELS * KERNEL_SIZE, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
+        features = ranks.whole(features)
         mapped = self.kernels(features).float().view(-1, KERNELS, KERNEL_SIZE)
         distances: Tensor = Distances.apply(mapped.transpose(0, 1))
         near = (-distances).exp().sum(2).T - 1  # without the sample itself
-        return torch.cat([features, near.to(features.dtype)], dim=1)
+        return ranks.part_of(torch.cat([features, near.to(features.dtype)], dim=1))
 
 
 def minibatch_layer(name: MinibatchName, inputs: int) -> MinibatchStddev | MinibatchDiscrimination:

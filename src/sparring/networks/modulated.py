@@ -52,8 +52,8 @@ class ModulatedConv2d(nn.Module):
         by_output = x.new_full((1, 1), self.gain)
         if self.demodulate:
             squares = weight.square().sum((2, 3))
-            norms = nn.functional.linear(by_input.float().square(), squares)
-            by_output = (norms.float() + TINY).rsqrt() * self.gain
+            norms = nn.functional.linear(by_input.to(squares.dtype).square(), squares)
+            by_output = (norms.to(squares.dtype) + TINY).rsqrt() * self.gain
         return x, by_output[:, :, None, None].to(x.dtype)
 
 

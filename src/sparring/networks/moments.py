@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from sparring import ranks
 from sparring.networks.layers import ActivationName, InitName, initialize
 from sparring.networks.mlp import Widths, hidden_layers
 from sparring.recipe import Positive
@@ -50,4 +51,4 @@ class MomentsDiscriminator(nn.Module):
         initialize(self, init)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(moments(x.flatten(1)).flatten())
+        return self.layers(moments(ranks.whole(x.flatten(1))).flatten())

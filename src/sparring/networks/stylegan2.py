@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from sparring import ranks
 from sparring.networks.dcgan import check_shape, cropped, doublings
 from sparring.networks.discriminator import Discriminator, Head
 from sparring.networks.equalized import (
@@ -167,7 +168,7 @@ class StyleGAN2Generator(nn.Module):
         w = self.mapping(z, labels)
         styles = w[:, None].expand(-1, self.layers, -1)
         if self.training:
-            self.mean_style.lerp_(w.detach().mean(0), 1 - MEAN_DECAY)
+            self.mean_style.lerp_(ranks.mean(w.detach().mean(0)), 1 - MEAN_DECAY)
             styles = self._mixed(styles, z, labels)
         images = self.synthesis(styles)
         return Made(images, styles) if whole else images

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid
 
+from sparring import ranks
 from sparring.objectives.augment import Augment, check_images
 from sparring.objectives.warp import warp
 
@@ -59,8 +60,8 @@ class Ada(Augment):
 
     def watch(self, real_logits: Tensor) -> None:
         if self.target is not None:
-            self.signs[0] += real_logits.sign().sum()
-            self.signs[1] += len(real_logits)
+            self.signs[0] += ranks.summed(real_logits.sign().sum())
+            self.signs[1] += len(real_logits) * ranks.count()
 
     def adapt(self) -> None:
         """After every fourth batch, without waiting for the device."""
@@ -75,7 +76,7 @@ class Ada(Augment):
         self.batches *= 1 - due
 
     def figures(self) -> dict[str, Tensor]:
-        return {"augment/p": self.p.clone()}
+        return {"augment/p": self.p.clone()[None]}
 
 
 class _Draws:

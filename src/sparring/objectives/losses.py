@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from sparring import ranks
 from sparring.errors import InputError
 
 Elementwise = Callable[[Tensor], Tensor]
@@ -67,7 +68,7 @@ LOSSES: dict[str, Loss] = {
 PAIRINGS: dict[str, Pairing | None] = {
     "standard": None,
     "relativistic-paired": lambda r, f: (r - f, f - r),
-    "relativistic-average": lambda r, f: (r - f.mean(), f - r.mean()),
+    "relativistic-average": lambda r, f: (r - ranks.mean(f.mean()), f - ranks.mean(r.mean())),
 }
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparring import ranks
+
 DECAY = 0.01  # of the mean, each move
-SHRINK = 2  # the term looks at the first half of the batch, for memory, as published
+SHRINK = 2  # the term looks at every second sample: half of them, for memory, as published
 
 
 class PathLength(nn.Module):
@@ -30,14 +32,15 @@ class PathLength(nn.Module):
 
     def forward(self, batch: Any) -> Tensor:
         part = batch.move.part
-        lengths = path_lengths(batch.first(-(-(part.stop - part.start) // SHRINK)))
-        if part.start == 0:  # a move begins
+        lengths = path_lengths(batch.every(SHRINK))
+        middle = ranks.mean(lengths.detach().mean())
+        if batch.move.begins:
             # The first lengths begin the mean: one that began at 0 would pull them there, and all
             # samples together, for hundreds of moves, which a short run has not.
-            self.before = torch.where(self.mean == 0, lengths.detach().mean(), self.mean)
+            self.before = torch.where(self.mean == 0, middle, self.mean)
             self.mean.copy_(self.before)
-        share = (part.stop - part.start) / batch.move.batch_size
-        self.mean += DECAY * share * (lengths.detach().mean() - self.before)
+        share = ranks.count() * (part.stop - part.start) / batch.move.batch_size
+        self.mean += DECAY * share * (middle - self.before)
         return (lengths - self.before).square()
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import relu
 
+from sparring import ranks
 from sparring.errors import InputError, said_by
 from sparring.lookup import find
 from sparring.objectives.term import Term, Weight
@@ -66,7 +67,7 @@ def dragan(weight: Weight, every: int = 1) -> Term:
     def penalty(batch: Any) -> Tensor:
         real = batch.real.detach()
         noise = batch.uniform("dragan", real.shape[1:])
-        norm = _norm_at(batch, "dragan", real + 0.5 * real.std() * noise, batch.labels)
+        norm = _norm_at(batch, "dragan", real + 0.5 * ranks.whole(real).std() * noise, batch.labels)
         return (norm - 1).square()
 
     wanted = frozenset({"dragan"})

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from sparring import ranks
 from sparring.errors import InputError
 from sparring.lookup import find
 from sparring.networks.discriminator import Discriminator
@@ -98,7 +99,7 @@ def feature_matching(players: Players, weight: Weight, every: int) -> dict[str, 
                 "term `feature-matching` needs a discriminator that tells its features",
                 "derive it from sparring.networks.discriminator.Discriminator",
             )
-        return (real.detach().mean(0) - fake.mean(0)).square().sum()
+        return ranks.mean(real.detach().mean(0) - fake.mean(0)).square().sum()
 
     return {G: Term("feature-matching", distance, weight, every, couples_batch=True)}
 
@@ -120,7 +121,7 @@ class HistoricalAverage(nn.Module):
         player = batch.game.players[self.name]
         parameters = list(player.parameters())
         means = [self.get_buffer(str(place)) for place in range(len(parameters))]
-        if batch.move.part.start == 0:  # once a move, however many micro-batches it has
+        if batch.move.begins:  # once a move, however many micro-batches it has
             moves = self.get_buffer("moves").add_(1)
             for mean, parameter in zip(means, parameters, strict=True):
                 mean.lerp_(parameter.detach(), 1 / moves.to(mean.dtype))

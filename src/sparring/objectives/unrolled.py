@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparring import ranks
 from sparring.errors import InputError
 from sparring.objectives.losses import Objective
 from sparring.objectives.term import Term
@@ -59,6 +60,7 @@ class Unrolled(nn.Module):
             view = seen_by(weights)
             cost = self.loss.discriminator(view.on_real.logits, view.on_fake.logits).mean()
             (way,) = torch.autograd.grad(cost, weights, create_graph=True)
+            way = ranks.mean(way)
             if moments is not None:
                 way, moments = self._adam(way, moments, step, progress)
             weights = weights - lr * way

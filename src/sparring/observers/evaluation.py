@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from sparring import ranks
 from sparring.data import Dataset
 from sparring.lookup import find
 from sparring.metrics import METRICS, Scorer, made_by
@@ -20,6 +21,7 @@ FIRST_STOP = 0.25  # of the run: no plateau ends it before, since scores start b
 class Evaluation:
     """Scores the averaged generator on the selection split and keeps the best checkpoint.
 
+    Several processes generate together; the first one scores.
     The first metric of the recipe chooses. The schedule counts samples seen, never seconds.
     """
 
@@ -56,14 +58,23 @@ class Evaluation:
             self._scorer = Scorer(self.dataset, "select", config.features, weights=config.weights)
         player = state.game.averaged[0]
         self._scored_step = state.step
-        network = state.ema[player].module
-        made = made_by(state.game, player, network, range(config.samples), "select")
-        found = self._scorer.estimates(made, config.metrics)
-        values = {name: estimate.value for name, estimate in found.items()}
+        network, scorer = state.ema[player].module, self._scorer
+        with ranks.together():
+            made = made_by(state.game, player, network, range(config.samples), "select")
+
+        def scored() -> list[float]:
+            found = scorer.estimates(made, config.metrics)
+            return [found[name].value for name in config.metrics]
+
+        found = ranks.numbers(ranks.lead(scored) or [], len(config.metrics))
+        values = dict(zip(config.metrics, found, strict=True))
         if self._is_better(values, config.metrics[0]):
-            self.best = {"step": state.step, "metrics": values}
-            checkpoint.save(state, self.path, score=self.best, data=self.fingerprint)
+            self._keep(state, values)
         return values
+
+    def _keep(self, state: State, values: dict[str, float]) -> None:
+        best = self.best = {"step": state.step, "metrics": values}
+        ranks.lead(lambda: checkpoint.save(state, self.path, score=best, data=self.fingerprint))
 
     def since_best(self, state: State) -> int:
         """Evaluations after the best one: from the schedule, so that a resumed run counts alike."""
@@ -86,8 +97,7 @@ class Evaluation:
         if state.recipe.evaluation.metrics:
             self.score(state)
         else:
-            self.best = {"step": state.step, "metrics": {}}
-            checkpoint.save(state, self.path, score=self.best, data=self.fingerprint)
+            self._keep(state, {})
 
     def _is_better(self, values: dict[str, float], name: str) -> bool:
         if self.best is None or name not in self.best["metrics"]:

@@ -45,9 +45,9 @@ def save(state: State, path: Path, keep: Path | None = None, **extra: Any) -> No
     What was at `path` is moved to `keep` once the new file is whole on disk.
     """
     # Cloned, because safetensors refuses tensors that share memory (tied weights).
-    tensors = {
+    kept = {
         key: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for key, tensor in _tensors(state).items()
+        for key, tensor in tensors(state).items()
     }
     meta = {
         "format": FORMAT,
@@ -56,11 +56,11 @@ def save(state: State, path: Path, keep: Path | None = None, **extra: Any) -> No
         "recipe": state.recipe.model_dump(mode="json"),
         **extra,
     }
-    meta["checksum"] = _checksum(tensors, meta)
+    meta["checksum"] = _checksum(kept, meta)
     temporary = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, metadata={"sparring": json.dumps(meta)})
+        save_file(kept, temporary, metadata={"sparring": json.dumps(meta)})
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         if keep and path.exists():
@@ -165,7 +165,7 @@ def _from_system(error: OSError | SafetensorError) -> OSError:
     return OSError(number, os.strerror(number) if found else str(error))
 
 
-def _tensors(state: State) -> dict[str, Tensor]:
+def tensors(state: State) -> dict[str, Tensor]:
     """All tensors of a state by name: player/, ema/, term/, optimizer/, statistics/."""
     found: dict[str, Tensor] = {}
     for name, player in state.game.players.items():

@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from sparring import ranks
 from sparring.training.state import State
 from sparring.training.step import run_step
+
+AGREE_EVERY = 8  # steps; asking each other takes a message
 
 
 @dataclass
@@ -43,7 +46,7 @@ def train(
     recipe = state.recipe
     seconds = seconds_before
     started = time.perf_counter()
-    while state.step < recipe.steps and not should_stop():
+    while state.step < recipe.steps and not _is_over(state, should_stop):
         run_step(state)
         is_last = state.step == recipe.steps
         if state.step % recipe.tick == 0 or is_last:
@@ -56,8 +59,16 @@ def train(
     return seconds + time.perf_counter() - started
 
 
+def _is_over(state: State, should_stop: Callable[[], bool]) -> bool:
+    """Whether to stop; several processes agree on it every few steps."""
+    if ranks.count() == 1:
+        return should_stop()
+    return state.step % AGREE_EVERY == 0 and ranks.any_of(should_stop())
+
+
 def collect(state: State, is_last: bool) -> Tick:
     """Reduce the statistics since the last tick; the only place where training waits for them."""
+    state.statistics.unite()
     stacked = state.statistics.stacked()
     values = {
         name: kept.mean().item() for name, kept in stacked.items() if not name.startswith("logits")

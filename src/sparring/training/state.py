@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from sparring import ranks
 from sparring.errors import InputError
 from sparring.games import Game
 from sparring.networks.layers import uses_batch_statistics
@@ -33,6 +34,7 @@ class State:
         self.step = 0
         self.contexts = Contexts(recipe.precision, device)
         self.reals_per_step = sum(phase.repeats for phase in game.phases if phase.reads_real)
+        ranks.even_share(recipe.batch_size, "batch_size")
         self.parts = _parts(recipe)
         self._check_smallest_batch()
         self.warnings = self._check_micro_batches()
@@ -51,7 +53,8 @@ class State:
         """Refuse batches of one sample where a network takes their variance."""
         smallest = min(part.stop - part.start for part in self.parts)
         for name, player in self.game.players.items():
-            if smallest == 1 and any(isinstance(m, nn.BatchNorm1d) for m in player.modules()):
+            alone = smallest * ranks.count() == 1
+            if alone and any(isinstance(m, nn.BatchNorm1d) for m in player.modules()):
                 raise InputError(
                     f"{name}: batch normalization cannot learn from a batch of 1",
                     "choose batch_size and micro_batch so that 2 or more samples go together",
@@ -91,7 +94,8 @@ def _check_names(game: Game) -> None:
 
 
 def _parts(recipe: Recipe) -> list[slice]:
-    """The micro-batches of a batch."""
-    size = min(recipe.micro_batch or recipe.batch_size, recipe.batch_size)
-    starts = range(0, recipe.batch_size, size)
-    return [slice(start, min(start + size, recipe.batch_size)) for start in starts]
+    """The micro-batches of this process's share of a batch."""
+    own = ranks.own(recipe.batch_size)
+    size = min(recipe.micro_batch or recipe.batch_size, own.stop - own.start)
+    starts = range(own.start, own.stop, size)
+    return [slice(start, min(start + size, own.stop)) for start in starts]

@@ -7,6 +7,8 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
+from sparring import ranks
+
 
 class Statistics:
     """Named tensors kept over the steps of a tick, without any synchronization."""
@@ -19,6 +21,17 @@ class Statistics:
         """Keep a tensor of a step; the same name always has the same shape."""
         self._kept[name].append(value)
         self._steps[name].append(step)
+
+    def unite(self) -> None:
+        """Make what each of several processes has kept that of all: losses are sums of their parts,
+        logits those of all samples."""
+        with ranks.together():
+            for name, kept in self._kept.items():
+                if name.startswith("loss/"):
+                    kept[:] = ranks.summed(torch.stack(kept)).unbind(0)
+                elif kept[0].dim() > 0 and ranks.are_together():
+                    by_sample = torch.stack(kept, dim=1)
+                    kept[:] = ranks.whole(by_sample).unbind(1)
 
     def stacked(self) -> dict[str, Tensor]:
         """Each name's values over the tick, [times kept, ...], on the CPU in float32."""
@@ -49,10 +62,16 @@ class Statistics:
         return saved
 
     def load(self, saved: dict[str, Tensor]) -> None:
+        """Take up what a checkpoint has of all processes: this one's share of it."""
         self.clear()
         for key in sorted(saved):
             _, name, what = key.split("|")
             if what == "values":
-                self._kept[name] = list(saved[key].unbind(0))
+                values = saved[key]
+                if name.startswith("loss/"):
+                    values = values / ranks.count()
+                elif values.dim() > 1:
+                    values = values[:, ranks.own(values.shape[1])]
+                self._kept[name] = list(values.unbind(0))
             else:
                 self._steps[name] = saved[key].tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from sparring import ranks
 from sparring.games import Move, Phase
 from sparring.objectives import Term
 from sparring.training.optim import settings_at
@@ -52,19 +53,21 @@ def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
             position=position,
             batch_size=batch_size,
             part=part,
+            first=state.parts[0].start,
             learning=frozenset(phase.players),
             differentiates=differentiates,
             autocast=contexts.of_move(differentiates),
         )
         batch = state.game.batch(move)
         share = (part.stop - part.start) / batch_size
-        with contexts.move():
-            values = {term.name: times(term.fn(batch).mean(), share) for term in terms}
-            weighted = [times(values[t.name], t.weight_at(state.samples_seen)) for t in terms]
-        loss = weighted[0] if len(weighted) == 1 else torch.stack(weighted).sum()
-        loss.backward()
-        named = {loss_name(phase, term): values[term.name].detach() for term in terms}
-        kept.append(named | dict(batch.statistics()))
+        with ranks.together(state.recipe.sync_batch_statistics):
+            with contexts.move():
+                values = {term.name: times(term.fn(batch).mean(), share) for term in terms}
+                weighted = [times(values[t.name], t.weight_at(state.samples_seen)) for t in terms]
+            loss = weighted[0] if len(weighted) == 1 else torch.stack(weighted).sum()
+            loss.backward()
+            named = {loss_name(phase, term): values[term.name].detach() for term in terms}
+            kept.append(named | dict(batch.statistics()))
     finish_move(state, phase, kept)
 
 
@@ -79,8 +82,9 @@ def finish_move(state: State, phase: Phase, kept: list[dict[str, Tensor]]) -> No
         parts = [part[name] for part in kept]
         whole = sum(parts[1:], parts[0]) if parts[0].dim() == 0 else torch.cat(parts)
         state.statistics.keep(state.step, name, whole)
+    parameters = optimizer.param_groups[0]["params"]
+    ranks.reduce_gradients(parameters)
     if state.step % GRADIENT_NORM_EVERY == 0:
-        parameters = optimizer.param_groups[0]["params"]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         state.statistics.keep(state.step, f"grad_norm/{phase.name}", norm)

@@ -1,0 +1,164 @@
+"""Several processes that train one GAN: real ones, started by torchrun."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from steps_of_recipes import after_steps
+from torch import Tensor
+
+import sparring
+from helpers import QUICK, words_of
+from sparring.networks.batch_norm import BatchNorm2d
+from sparring.recipes import recipe_names
+from sparring.training import checkpoint
+
+SCRIPT = Path(__file__).parent / "steps_of_recipes.py"
+# All but one whose data is not on every machine, and whose networks are those of mlp-mnist.
+NAMES = [name for name in recipe_names() if name != "mlp-cifar10"]
+# Nothing in it depends on the number of steps, which may grow.
+PLAIN = {
+    "penalties": [],
+    "evaluation.every": 64,
+    "optimizer.generator.schedule": "constant",
+    "optimizer.discriminator.schedule": "constant",
+}
+EXACT = {"precision.generator": "fp32", "precision.discriminator": "fp32"}
+
+
+def torchrun(*words: str, processes: int = 2, restarts: int = 0) -> subprocess.Popen[str]:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    how = [f"--nproc-per-node={processes}", f"--max-restarts={restarts}", f"--master-port={port}"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", *how, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+
+
+def trained(*words: str, **how: int) -> subprocess.Popen[str]:
+    return torchrun("-m", "sparring", "train", *words, **how)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, told = process.communicate(timeout=240)
+    return process.returncode, out, told
+
+
+def last_of(folder: Path) -> dict[str, Tensor]:
+    return checkpoint.read(folder / "checkpoints" / checkpoint.LAST).tensors
+
+
+def apart(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
+    """The greatest difference of the weights of two checkpoints."""
+    assert ours.keys() == theirs.keys()
+    names = [name for name in ours if name.startswith(("player/", "ema/"))]
+    return max(float((ours[n].double() - theirs[n].double()).abs().max()) for n in names)
+
+
+@pytest.fixture(scope="module")
+def by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two steps of every recipe by two processes."""
+    folder = tmp_path_factory.mktemp("two")
+    code, _, told = ended(torchrun(str(SCRIPT), str(folder), *NAMES))
+    assert code == 0, told
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_make_the_steps_of_one(name: str, by_two: Path) -> None:
+    """Weights, averages, optimizers and memories: gradients are equal, whatever the terms."""
+    ours, theirs = after_steps(name), load_file(by_two / f"{name}.safetensors")
+    assert ours.keys() == theirs.keys()
+    moved = 0.0
+    for key, tensor in ours.items():
+        if not key.startswith("statistics/"):
+            torch.testing.assert_close(theirs[key], tensor, rtol=0, atol=1e-6, msg=key)
+            moved = max(moved, float(tensor.abs().max()))
+    assert moved > 0
+    losses = [key for key in ours if "|loss/" in key and key.endswith("values")]
+    assert losses
+    for key in losses:
+        torch.testing.assert_close(theirs[key], ours[key], rtol=0, atol=1e-6, msg=key)
+
+
+def test_what_several_processes_began_one_goes_on_with_and_back(tmp_path: Path) -> None:
+    """Also from the middle of a tick, and both write what one process alone would."""
+    words = ["ring", *words_of(QUICK | EXACT | PLAIN | {"steps": 24, "tick": 8})]
+    alone = sparring.train("ring", out=tmp_path / "alone", overrides=words[1:])
+    folder = str(tmp_path / "shared")
+    ending = [*words, "--out", folder]
+    code, out, told = ended(trained(*ending, "steps=16", "--json"))
+    assert code == 0, told
+    assert len(out.strip().splitlines()) == 1  # one of the two speaks
+    assert json.loads(out)["steps"] == 16
+    sparring.train(out=folder, resume=True, overrides={"steps": 20}, allow_changes=True)
+    code, _, told = ended(trained("--resume", "--out", folder, "steps=24", "--allow-changes"))
+    assert code == 0, told
+    assert apart(last_of(alone.path), last_of(Path(folder))) < 1e-4
+    ticks = [json.loads(line) for line in Path(folder, "history.jsonl").read_text().splitlines()]
+    assert [tick["step"] for tick in ticks] == [8, 16, 20, 24]
+    theirs = alone.folder.read_history()[-1]
+    for key in ("loss/discriminator", "loss/generator"):
+        assert ticks[0][key] == pytest.approx(alone.folder.read_history()[0][key], abs=1e-4)
+    assert ticks[-1]["metric/fid"] == pytest.approx(theirs["metric/fid"], rel=1e-2)
+
+
+def test_a_killed_process_ends_the_others_and_torchrun_starts_again(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    words = ["ring", *words_of(QUICK | {"steps": 160, "tick": 4}), "--out", str(folder)]
+    process = trained(*words, "--json", restarts=1)
+    until = time.monotonic() + 120
+    while not checkpoint.has_any(folder / "checkpoints") and time.monotonic() < until:
+        time.sleep(0.1)
+    (second,) = (pid for pid in children(process.pid) if rank_of(pid) == "1")
+    os.kill(second, signal.SIGKILL)
+    code, out, told = ended(process)
+    assert code == 0, told
+    assert json.loads(out.strip().splitlines()[-1])["steps"] == 160
+    steps = [json.loads(line)["step"] for line in (folder / "history.jsonl").open()]
+    assert steps == list(range(4, 161, 4))  # nothing is missing, nothing is there twice
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def rank_of(pid: int) -> str:
+    words = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return next((word.partition("=")[2] for word in words if word.startswith("RANK=")), "")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["batch_size=15"], "batch_size=15 cannot be shared evenly by 2 processes"),
+        (["optimizer.generator.lr=1e30", "optimizer.generator.name=sgd"], "training stopped"),
+    ],
+    ids=["batch", "nonfinite"],
+)
+def test_what_ends_the_run_is_said_once(words: list[str], told: str, tmp_path: Path) -> None:
+    quick = words_of(QUICK | EXACT)
+    code, _, said = ended(trained("ring", *quick, *words, "--out", str(tmp_path / "run")))
+    assert code != 0
+    assert said.count(told) == 1
+    assert "sparring/cli.py" not in said  # no traceback of ours beside torchrun's own
+
+
+def test_batch_normalization_alone_is_that_of_pytorch() -> None:
+    ours, theirs = BatchNorm2d(3), torch.nn.BatchNorm2d(3)
+    x = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(ours(x), theirs(x))
+    assert ours.state_dict().keys() == theirs.state_dict().keys()

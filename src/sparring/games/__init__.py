@@ -4,7 +4,7 @@ from sparring.games.batch import LatentBatch
 from sparring.games.latent import LatentGame, latent_game
 from sparring.games.phase import Batch, Game, Move, Phase
 from sparring.games.sampling import CHUNK, Inputs, Prior, generate, latents_of, prior_of
-from sparring.games.walk import walk
+from sparring.games.walk import arc, walk
 
 GAMES = {"latent": latent_game}
 
@@ -19,6 +19,7 @@ __all__ = [
     "Move",
     "Phase",
     "Prior",
+    "arc",
     "generate",
     "latent_game",
     "latents_of",

@@ -49,9 +49,7 @@ class Access:
         challenge = [(b"www-authenticate", b"Bearer")]
         raise Refusal(401, "unauthorized", "this needs the token of the service", challenge)
 
-    def answer(
-        self, refusal: Refusal, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]
-    ) -> Answer:
+    def answer(self, refusal: Refusal, scope: MutableMapping[str, Any]) -> Answer:
         """A refusal as JSON; to a browser that wants the page, the form that asks for the token."""
         if refusal.status == 401 and scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
             form = self._login(scope["query_string"].decode("latin-1"))

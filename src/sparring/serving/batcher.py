@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from sparring.serving.telemetry import COMPUTE, QUEUE, SAMPLES
 from sparring.serving.version import Version
 
 Array = npt.NDArray[Any]
+
+Made = tuple[Array | None, list[Refusal | None]]  # samples, and what is wrong with each
 
 BRIEF = 0.005  # seconds for which the event loop may stand still: changing threads costs too
 
@@ -33,7 +36,7 @@ class Job(NamedTuple):
 
 
 class Batcher:
-    """The queue of one version.
+    """The queue of one version, which has been warmed up.
 
     All that arrives in one turn of the event loop is a batch. A small generator is run right
     there, one that takes longer in one of `threads` threads. `check` sees every sample; one that
@@ -54,15 +57,11 @@ class Batcher:
         self._observe_queue = QUEUE.labels(version.name).observe
         self._observe_compute = COMPUTE.labels(version.name).observe
         self._count = SAMPLES.labels(version.name).inc
-
-    def start(self) -> None:
-        """Decide, once the version is warm, where its batches run and how large they get."""
-        largest, seconds = self.version.buckets[-1], self.version.seconds
-        if self.check is None and seconds < BRIEF / 2:
-            self.largest = max(1, min(largest, int(BRIEF / seconds)))
+        self.largest = version.buckets[-1]
+        if check is None and version.seconds < BRIEF / 2:
+            self.largest = max(1, min(self.largest, int(BRIEF / version.seconds)))
         else:
-            self.largest = largest
-            self._pool = ThreadPoolExecutor(self.threads, "compute")
+            self._pool = ThreadPoolExecutor(threads, "compute")
 
     def submit(self, z: Array, label: int, truncation: float) -> asyncio.Future[Array]:
         """The sample of one latent [size], in time."""
@@ -92,11 +91,11 @@ class Batcher:
         while self._running < self.threads and (batch := self._next()):
             self._running += 1
             running = self._loop.run_in_executor(self._pool, self._attempt, batch)
-            running.add_done_callback(lambda found, batch=batch: self._after(batch, found.result()))
+            running.add_done_callback(partial(self._after, batch))
 
-    def _after(self, batch: list[Job], found: tuple[Array | None, list[Any]]) -> None:
+    def _after(self, batch: list[Job], found: asyncio.Future[Made]) -> None:
         self._running -= 1
-        self._finish(batch, *found)
+        self._finish(batch, *found.result())
         self._flush()
 
     def _next(self) -> list[Job]:
@@ -114,7 +113,7 @@ class Batcher:
             batch.append(job)
         return batch
 
-    def _attempt(self, batch: list[Job]) -> tuple[Array | None, list[Any]]:
+    def _attempt(self, batch: list[Job]) -> Made:
         """Samples [N, ...] and what the check says of each; never an exception."""
         started = time.perf_counter()
         try:
@@ -134,7 +133,9 @@ class Batcher:
         self._count(len(batch))
         return samples, verdicts
 
-    def _finish(self, batch: list[Job], samples: Array | None, verdicts: list[Any]) -> None:
+    def _finish(
+        self, batch: list[Job], samples: Array | None, verdicts: list[Refusal | None]
+    ) -> None:
         for place, (job, verdict) in enumerate(zip(batch, verdicts, strict=True)):
             if job.done.cancelled():
                 continue

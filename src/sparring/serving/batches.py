@@ -98,5 +98,5 @@ def _zipped(seeds: list[int], samples: Array) -> bytes:
 
 def _arrays(**arrays: Array) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()

@@ -18,7 +18,7 @@ from sparring.serving.telemetry import prometheus_text
 from sparring.version import __version__
 
 CODES = {404: "not_found", 405: "method"}
-ABOUT = "Images of generators. Every error is `{\"error\": {\"code\", \"message\"}}`."
+ABOUT = 'Images of generators. Every error is `{"error": {"code", "message"}}`.'
 BATCH: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {"application/zip": {}, "application/octet-stream": {}},

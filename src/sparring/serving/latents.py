@@ -30,6 +30,7 @@ def between(version: Version, start: int, end: int, steps: int) -> Array:
     ends = version.inputs(range(start, start + 1)).z, version.inputs(range(end, end + 1)).z
     share = torch.linspace(0, 1, steps)[:, None]
     found: Array = arc(version.latent, *ends, share).numpy()
+    found[[0, -1]] = [ends[0][0].numpy(), ends[1][0].numpy()]  # to the last bit
     return found
 
 

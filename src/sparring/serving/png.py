@@ -26,7 +26,7 @@ def png(image: Pixels) -> bytes:
         (
             SIGNATURE,
             _chunk(b"IHDR", head),
-            _chunk(b"IDAT", zlib.compress(rows, LEVEL)),
+            _chunk(b"IDAT", zlib.compress(rows.data, LEVEL)),
             _chunk(b"IEND", b""),
         )
     )

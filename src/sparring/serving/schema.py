@@ -14,7 +14,7 @@ Truncation = Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
 class Batch(BaseModel):
-    """A batch: `seeds`, or a `count` of new ones; `labels` is one class for all, or one for each."""
+    """A batch: `seeds`, or a `count` of new ones; `labels`: one for all, or one for each."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,6 +34,27 @@ class Failure(BaseModel):
     """Every answer that is no success."""
 
     error: Problem
+
+
+class Served(BaseModel):
+    """A version; `scores` are records as `sparring evaluate` gives them."""
+
+    name: str
+    version: str
+    current: bool
+    latent_size: int
+    prior: str
+    shape: list[int]
+    images: bool
+    classes: list[str]
+    truncation: bool
+    data: str | None
+    licence: str | None
+    step: int | None
+    scores: dict[str, Any]
+    verdict: str
+    findings: list[dict[str, Any]]
+    warnings: list[str]
 
 
 class Direction(BaseModel):

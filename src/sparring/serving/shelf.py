@@ -22,13 +22,13 @@ class Shelf:
     """
 
     def __init__(self, versions: Sequence[Version]) -> None:
-        self._by_ref = {version.ref: version for version in _ordered(versions)}
-        self._current = {version.name: version for version in self._by_ref.values()}
-        before: dict[str, Version] = {}
-        for version in self._by_ref.values():
-            if version.name in before:
-                version.warnings += worse(version, before[version.name])
-            before[version.name] = version
+        self._by_ref: dict[str, Version] = {}
+        self._current: dict[str, Version] = {}
+        for version in versions:
+            version = self._by_ref.pop(version.ref, version)
+            if before := self._current.get(version.name):
+                version.warnings = worse(version, before)
+            self._by_ref[version.ref] = self._current[version.name] = version
 
     @property
     def versions(self) -> list[Version]:
@@ -43,11 +43,6 @@ class Shelf:
 
     def is_current(self, version: Version) -> bool:
         return self._current[version.name] is version
-
-
-def _ordered(versions: Sequence[Version]) -> list[Version]:
-    last = {version.ref: place for place, version in enumerate(versions)}
-    return [versions[place] for place in sorted(last.values())]
 
 
 def worse(new: Version, old: Version) -> list[str]:

@@ -25,18 +25,21 @@ PART = 16  # samples of one request in a queue at a time: those of others come i
 
 
 class Studio:
-    """Images of addresses, and samples of any latents; `warm_up` comes first, in a thread."""
+    """Images of addresses, and samples of any latents; `warm_up` comes first, in a thread.
+
+    `leaving`: the process is about to end, and answers what comes until then.
+    """
 
     def __init__(self, shelf: Shelf, settings: Settings) -> None:
         self.shelf, self.settings = shelf, settings
-        self.ready = False
+        self.ready = self.leaving = False
         self._batchers: dict[str, Batcher] = {}
         self._memory = MemoryCache(settings.memory_cache)
         self._disk: DiskCache | None = None
         self._hit, self._miss = (CACHE.labels("memory", how).inc for how in ("hit", "miss"))
 
     async def warm_up(self) -> None:
-        """Make every version ready, and say which there are."""
+        """Make every version ready; InputError where a moderator cannot be."""
         loop = asyncio.get_running_loop()
         settings = self.settings
         threads = max(1, (os.cpu_count() or 1) // settings.workers)
@@ -46,16 +49,14 @@ class Studio:
             if settings.moderation:
                 check = await loop.run_in_executor(None, make_check, settings.moderation, version)
             self._batchers[version.ref] = Batcher(version, settings, check, threads)
-            self._batchers[version.ref].start()
+            for warning in version.warnings:
+                LOG.event("warning", "version", message=warning)
         if settings.disk_cache:
             # What one moderator let through is not what another would.
             folder = cache_home() / "images" / (settings.moderation.replace(":", ".") or "all")
             cache = (folder, settings.disk_cache, settings.workers)
             self._disk = await loop.run_in_executor(None, DiskCache, *cache)
         self.ready = True
-        for version in self.shelf.versions:
-            for warning in version.warnings:
-                LOG.event("warning", "version", message=warning)
 
     async def image(self, address: Address) -> bytes:
         """The PNG of an address."""
@@ -83,11 +84,8 @@ class Studio:
                 batcher.submit(z[i], int(labels[i]), truncation)
                 for i in range(start, min(start + PART, len(z)))
             ]
-            found = await asyncio.gather(*waiting, return_exceptions=True)
-            for one in found:
-                if isinstance(one, BaseException):
-                    raise one
-            parts += found
+            await asyncio.wait(waiting)
+            parts += [one.result() for one in waiting]
         return np.stack(parts)
 
     def close(self) -> None:

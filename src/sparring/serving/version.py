@@ -3,8 +3,10 @@ is in their batch."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +18,7 @@ from sparring.errors import InputError
 from sparring.games import Inputs
 from sparring.model import label_of
 from sparring.onnx_generator import FLOATS, LABELS, TRUNCATION, OnnxGenerator
+from sparring.run import RunFolder
 from sparring.serving.diversity import mean_distance
 from sparring.serving.refusal import out_of_range
 from sparring.serving.settings import CPU_PROVIDER
@@ -25,6 +28,7 @@ Array = npt.NDArray[Any]
 
 BUCKETS = (1, 2, 4, 8, 16)  # the batch sizes that a session ever sees
 CHECKED = 64  # seeds on which these must agree
+TIMED = 8  # samples
 
 
 class Version:
@@ -35,23 +39,23 @@ class Version:
     """
 
     def __init__(self, source: Source, provider: str = CPU_PROVIDER) -> None:
-        # One thread a session: sums are then the same whatever else the machine does, and many
+        # One thread a session: sums are then the same whatever else the machine does, and several
         # small batches at once use the cores as well as one large one.
         torch.set_num_threads(1)
         self.name, self.id, self.run_folder = source.name, source.version, source.run
-        self.file = OnnxGenerator(source.content, source.name, provider)
         self.content = source.content
+        self.file = OnnxGenerator(source.content, source.name, provider)
         self.latent, self.prior = self.file.latent, self.file.prior
-        self.classes = self.file.classes
+        self.classes = tuple(map(str, self.file.classes))
         self.scores: dict[str, Any] = self.file.metadata.get("metrics") or {}
+        self.referee = _referee(source.run)
         self.can_truncate = self.latent.prior == "normal"
         self.warnings: list[str] = []
-        self.buckets: tuple[int, ...] = BUCKETS[:1]
         self.seconds = 0.0  # that one sample takes
         self.spread = 0.0  # mean distance of two samples
         self._port = self.file.inputs[self.file.z]
-        if isinstance(self._port.shape[0], int):
-            self.buckets = (self._port.shape[0],)
+        fixed = self._port.shape[0]
+        self.buckets: tuple[int, ...] = (fixed,) if isinstance(fixed, int) else BUCKETS
         sample = self.file.sample(range(1))  # says what is wrong with a file that makes none
         self.shape = tuple(sample.shape[1:])
         self.is_images = len(self.shape) == 3
@@ -76,6 +80,8 @@ class Version:
             "licence": self.file.data.get("licence"),
             "step": self.file.metadata.get("step"),
             "scores": self.scores,
+            "verdict": self.referee.get("verdict", "unknown"),
+            "findings": self.referee.get("findings", []),
         }
 
     def warm_up(self) -> None:
@@ -84,19 +90,19 @@ class Version:
         Kernels may sum in another order for another batch size. Only of floats can that be seen:
         a file that puts out bytes is run sample by sample.
         """
-        inputs = self.inputs(range(CHECKED))
-        z, labels = self.as_fed(inputs)
+        z, labels = self.as_fed(self.inputs(range(CHECKED)))
         ones = np.ones(CHECKED, np.float32)
         alone = self._raw(z, labels, ones, self.buckets[:1])
-        if len(alone) > 1 and alone.dtype != np.uint8 and self.buckets == BUCKETS[:1]:
-            self.buckets = tuple(
-                size
-                for size in BUCKETS
-                if np.array_equal(alone, self._raw(z, labels, ones, (size,)), equal_nan=True)
-            )
+        if alone.dtype == np.uint8:
+            self.buckets = self.buckets[:1]
+        self.buckets = tuple(
+            size
+            for size in self.buckets
+            if np.array_equal(alone, self._raw(z, labels, ones, (size,)), equal_nan=True)
+        )
         started = time.perf_counter()
-        self._raw(z[:8], labels[:8], ones[:8], self.buckets)
-        self.seconds = (time.perf_counter() - started) / 8
+        self._raw(z[:TIMED], labels[:TIMED], ones[:TIMED], self.buckets)
+        self.seconds = (time.perf_counter() - started) / TIMED
         self.spread = mean_distance(self._as_samples(alone))
         if not self.spread:
             self.warnings.append(f"{self.ref} makes the same sample of every seed")
@@ -121,7 +127,7 @@ class Version:
         try:
             return label_of(text, self.classes, self.prior.class_counts)
         except InputError as error:
-            raise out_of_range(f"label: {error.message}") from None
+            raise out_of_range(f"label: {error.message}"[:300]) from None
 
     def _raw(self, z: Array, labels: Array, truncation: Array, buckets: Sequence[int]) -> Array:
         """What the session makes, in batches of these sizes only; the last is filled up."""
@@ -156,6 +162,14 @@ class Version:
         np.clip(scaled, 0, 255, out=scaled)
         with np.errstate(invalid="ignore"):  # a pixel that is no number is black
             return scaled.astype(np.uint8)
+
+
+def _referee(run: RunFolder | None) -> dict[str, Any]:
+    """What the referee found in a run; nothing is known of a file."""
+    with suppress(OSError, ValueError):
+        found = json.loads(run.findings.read_text()) if run else {}
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _filled(part: Array, size: int) -> Array:

@@ -26,7 +26,6 @@ from sparring.serving.studio import Studio
 from sparring.serving.telemetry import LOG
 
 KEEP_ALIVE = 15  # seconds that a connection may be idle
-FLUSH_EVERY = 0.1  # seconds
 
 
 class Server(uvicorn.Server):
@@ -41,7 +40,11 @@ def run_worker(
     shelf: Shelf, settings: Settings, listener: socket.socket, parent: int | None = None
 ) -> None:
     """Serve until a signal; `parent` is a pipe that closes when the parent process is gone."""
-    uvloop.run(_serve(shelf, settings, listener, parent))
+    LOG.start()
+    try:
+        uvloop.run(_serve(shelf, settings, listener, parent))
+    finally:
+        LOG.close()
 
 
 async def _serve(
@@ -74,14 +77,16 @@ async def _serve(
         LOG.event("info", "leaving", process=os.getpid())
         loop.call_later(settings.draining, setattr, server, "should_exit", True)
 
+    def orphaned() -> None:
+        assert parent is not None
+        loop.remove_reader(parent)
+        leave()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, leave)
     if parent is not None:
-        loop.add_reader(parent, lambda: (loop.remove_reader(parent), leave()))
-    tasks = [
-        loop.create_task(one)
-        for one in (_warm_up(studio, server), _watch(server, settings))
-    ]
+        loop.add_reader(parent, orphaned)
+    tasks = [loop.create_task(one) for one in (_warm_up(studio, server), _watch(server, settings))]
     try:
         await server.serve(sockets=[listener])
     finally:
@@ -115,11 +120,9 @@ async def _warm_up(studio: Studio, server: Server) -> None:
 
 
 async def _watch(server: Server, settings: Settings) -> None:
-    """Write the log, and end connections that take too long."""
+    """End connections that take too long."""
     loop = asyncio.get_running_loop()
     while True:
-        for _ in range(round(1 / FLUSH_EVERY)):
-            await asyncio.sleep(FLUSH_EVERY)
-            LOG.flush()
+        await asyncio.sleep(1)
         connections: Sequence[Any] = list(server.server_state.connections)
         abort_slow(connections, loop.time() - settings.slowest)

@@ -35,10 +35,9 @@ class Address(NamedTuple):
 def parse(shelf: Shelf, ref: str, file: str, query: bytes) -> Address:
     """The address of `/v1/models/REF/images/FILE?QUERY`; Refusal for what is none."""
     version = shelf.find(ref)
-    seed, dot, kind = file.partition(".")
-    if dot + kind != ".png":
+    if not file.endswith(".png"):
         raise not_found("an image is called SEED.png")
-    number = parse_seed(seed)
+    number = parse_seed(file.removesuffix(".png"))
     if not version.is_images:
         raise out_of_range(f"{version.name} makes vectors, not images; see generate")
     if not query:

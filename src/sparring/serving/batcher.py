@@ -20,7 +20,8 @@ from sparring.serving.version import Version
 
 Array = npt.NDArray[Any]
 
-Made = tuple[Array | None, list[Refusal | None]]  # samples, and what is wrong with each
+Verdicts = list[Refusal | None]
+Made = tuple[Array | None, Verdicts]  # samples, and what is wrong with each
 
 BRIEF = 0.005  # seconds for which the event loop may stand still: changing threads costs too
 
@@ -124,18 +125,14 @@ class Batcher:
             )
         except Exception as error:  # the session's own, such as memory that it cannot have
             return None, [busy(f"{self.version.name} cannot compute: {error}")] * len(batch)
-        verdicts = (
-            self.check(samples, np.array([job.label for job in batch]))
-            if self.check
-            else [None] * len(batch)
-        )
+        verdicts: Verdicts = [None] * len(batch)
+        if self.check:
+            verdicts = self.check(samples, np.array([job.label for job in batch]))
         self._observe_compute(time.perf_counter() - started)
         self._count(len(batch))
         return samples, verdicts
 
-    def _finish(
-        self, batch: list[Job], samples: Array | None, verdicts: list[Refusal | None]
-    ) -> None:
+    def _finish(self, batch: list[Job], samples: Array | None, verdicts: Verdicts) -> None:
         for place, (job, verdict) in enumerate(zip(batch, verdicts, strict=True)):
             if job.done.cancelled():
                 continue

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from sparring.serving.access import Access, Rates
 from sparring.serving.batches import count_of, make_batch
 from sparring.serving.explorer import explorer, response
-from sparring.serving.refusal import Refusal, busy
+from sparring.serving.refusal import Refusal, busy, out_of_range
 from sparring.serving.schema import FAILURES, Batch, Served, image_call
 from sparring.serving.studio import Studio
 from sparring.serving.telemetry import prometheus_text
@@ -94,6 +94,8 @@ def _failures(calls: FastAPI) -> None:
 
     @calls.exception_handler(HTTPException)
     async def failed(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # a body that cannot be read at all
+            return response(out_of_range("the body is no JSON").answer())
         code = CODES.get(error.status_code, "failed")
         heads = [(k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items()]
         told = {404: "there is no such call", 405: f"{request.method} is not for this call"}

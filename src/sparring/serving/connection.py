@@ -69,7 +69,8 @@ class Connection(HttpToolsProtocol):
 def abort_slow(connections: Iterable[Connection], before: float) -> None:
     """End those whose request began before that time: slow to send, or slow to read."""
     for connection in connections:
-        if connection.since < before:
+        idle = connection.timeout_keep_alive_task is not None  # uvicorn ends it in time
+        if connection.since < before and (not idle or connection.transport.get_write_buffer_size()):
             connection.transport.abort()
 
 

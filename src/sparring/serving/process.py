@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import os
 import signal
 import socket
@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from sparring.errors import InputError, SparringError
+from sparring.lookup import find
 from sparring.onnx_generator import need
 from sparring.serving.settings import Settings
 from sparring.serving.sources import Source, open_source
 
-NEEDS = ("fastapi", "uvicorn", "uvloop", "httptools", "prometheus_client", "multipart")
+NEEDS = ("fastapi", "uvicorn", "uvloop", "httptools", "prometheus_client", "python_multipart")
+BACKLOG = 2048  # connections that wait to be accepted
 BRIEF, MOST_DEATHS = 5.0, 3  # a process that lives no longer is not started a fourth time
 
 
@@ -29,6 +31,8 @@ def serve(whats: Sequence[str], settings: Settings, tell: Callable[[str, list[st
     """
     settings.check()
     _check_installed(settings)
+    if settings.moderation:
+        find({}, settings.moderation, "--moderation")
     sources = [open_source(what) for what in whats]
     listeners = listen(settings)
     host, port = listeners[0].getsockname()[:2]
@@ -58,6 +62,7 @@ def listen(settings: Settings) -> list[socket.socket]:
             if settings.workers > 1:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             one.bind(address)
+            one.listen(BACKLOG)  # who comes before the process is up waits
             sockets.append(one)
     except (OSError, OverflowError) as error:
         raise InputError(
@@ -68,11 +73,9 @@ def listen(settings: Settings) -> list[socket.socket]:
 
 
 def _check_installed(settings: Settings) -> None:
-    for name in NEEDS:
-        try:
-            importlib.import_module("python_multipart" if name == "multipart" else name)
-        except ImportError:
-            raise InputError(f"serving needs {name}", "pip install 'sparring[serve]'") from None
+    for name in NEEDS:  # found, not imported: the figures look for their folder when they are
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"serving needs {name}", "pip install 'sparring[serve]'")
     known = need("onnxruntime").get_available_providers()
     if settings.provider not in known:
         raise InputError(

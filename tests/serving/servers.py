@@ -104,6 +104,18 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def read_one(connection: socket.socket) -> bytes:
+    """One whole answer."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(65536)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = int(head.partition(b"content-length: ")[2].split(b"\r\n")[0])
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
 def _run(whats: list[str], settings: Settings, pipe: Connection, errors: Path) -> None:
     stream = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(stream, 2)

@@ -69,7 +69,7 @@ def test_a_count_gives_new_seeds_and_their_diversity(service: Server) -> None:
     same = service.post(GENERATE.format("digits"), json={"seeds": [7] * 10})
     assert float(same.headers["x-diversity"]) == 0
     assert same.headers["x-repeated"] == "9"
-    assert any(line["event"] == "diversity" for line in _log(service))
+    wait_until(lambda: any(line["event"] == "diversity" for line in _log(service)))
 
 
 @pytest.mark.parametrize(

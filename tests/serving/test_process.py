@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from servers import SECONDS, Server, read_all, serving, wait_until
+from servers import SECONDS, Server, read_all, read_one, serving, wait_until
 
 from helpers import Command, in_a_shell
 
@@ -43,7 +43,7 @@ def test_a_full_queue_says_when_to_come_back(tight: Server) -> None:
             pause.wait()
             for i in range(30):
                 connections[place].sendall(REQUEST.format(IMAGE.format(100 * place + i)).encode())
-                answers.append(connections[place].recv(65536))
+                answers.append(read_one(connections[place]))
 
         threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(connections))]
         for thread in threads:
@@ -66,7 +66,7 @@ def test_connections_have_a_limit(tight: Server) -> None:
     try:
         for connection in connections:
             connection.sendall(REQUEST.format("/healthz").encode())
-        answers = [connection.recv(65536) for connection in connections]
+        answers = [read_one(connection) for connection in connections]
     finally:
         for connection in connections:
             connection.close()

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 
 from sparring.serving.access import Access, Rates
 from sparring.serving.batches import count_of, make_batch
@@ -48,7 +49,12 @@ def make_calls(studio: Studio, access: Access, rates: Rates) -> FastAPI:
             raise busy("the process is about to end" if studio.leaving else "not warm yet")
         return {"status": "ready"}
 
-    @calls.get("/metrics", summary="Figures for Prometheus", responses=_only(401, 429))
+    @calls.get(
+        "/metrics",
+        summary="Figures for Prometheus",
+        response_class=PlainTextResponse,
+        responses=_only(401, 429),
+    )
     def metrics() -> Response:
         return Response(prometheus_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Form, Query, Request, Response
+from starlette.responses import HTMLResponse
 from torch import Tensor
 
 from sparring.errors import InputError
@@ -142,7 +143,7 @@ def explorer(studio: Studio, access: Access, rates: Rates) -> APIRouter:
         ]
         return Nearest(compared=len(training), neighbours=near)
 
-    @router.get("/", response_class=Response, responses={401: FAILURES[401]})
+    @router.get("/", response_class=HTMLResponse, responses={401: FAILURES[401]})
     async def page(request: Request) -> Response:
         """The explorer, or the page that asks for the token."""
         return response(explorer_page(studio.shelf))

@@ -230,11 +230,14 @@ const short = (value) => (typeof value === "number" ? Number(value.toPrecision(4
 
 function showScores() {
   const { scores, findings, warnings, verdict } = state.model;
+  const source = (one) => `${one.features}, ${one.samples_fake} samples against ${one.samples_real} of split ${one.split}`;
+  const sources = new Set(Object.values(scores).map(source)), shared = sources.size === 1;
   const rows = Object.entries(scores).map(([name, one]) => make("tr", {},
     make("th", { scope: "row" }, name),
     make("td", { className: "number" }, short(one.value) + (one.error == null ? "" : ` ± ${Number(one.error.toPrecision(2))}`)),
-    make("td", { className: "soft" }, `${one.features}, ${one.samples_fake} samples against ${one.samples_real} of split ${one.split}`)));
+    ...(shared ? [] : [make("td", { className: "soft" }, source(one))])));
   find("#score-table").replaceChildren(rows.length ? make("table", {}, make("tbody", {}, ...rows)) : "It was not scored.");
+  if (shared) find("#score-table").append(make("p", { className: "soft" }, `All on features of ${[...sources][0]}.`));
   const told = [
     ...warnings,
     `The referee's verdict over the training: ${verdict}.`,

@@ -13,7 +13,7 @@ hypothesis: Any = pytest.importorskip("hypothesis", reason="needs the extra test
 
 checks: Any = pytest.importorskip("schemathesis.specs.openapi.checks")
 MEANT = [checks.positive_data_acceptance]
-EXAMPLES = 12  # of each call; the benchmark asks ten thousand times
+EXAMPLES = 6  # of each call; the benchmark asks ten thousand times
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from torch import Tensor
 
 import sparring
 from sparring.metrics.classifier import Classifier, train_classifier
-from sparring.report import image_grid, save_png
+from sparring.report import image_grid, rows_picture, save_png
 from sparring.run import write_json
 from sparring.training.precision import has_native_bf16
 
@@ -97,6 +97,14 @@ def save_grid(samples: Tensor, name: str, quick: bool, columns: int = 10) -> str
     path = (QUICK if quick else IMAGES) / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     save_png(image_grid(samples, columns=columns), path)
+    return path.relative_to(ROOT.parent).as_posix()
+
+
+def save_rows(columns: Sequence[Tensor], name: str, quick: bool) -> str:
+    """Save images that belong to each other side by side; returns the path as `save_grid` does."""
+    path = (QUICK if quick else IMAGES) / f"{name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_png(rows_picture(columns), path)
     return path.relative_to(ROOT.parent).as_posix()
 
 

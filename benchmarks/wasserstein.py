@@ -6,7 +6,9 @@ The recipes as shipped, shorter and without an average, so that what is scored i
 judges. The estimate is the mean score of real minus that of generated digits over a tick, the
 distance FID on a classifier's features at its end, with digits held out from training. A clipped
 critic estimates a multiple of the distance, its slope, which changes as its weights reach their
-bounds: so it is measured on the way, where the gradient penalty would look, and divided by.
+bounds: it is measured on the way, where the gradient penalty would look, and the estimate divided
+by it stands beside the estimate itself. The settings of `wgan` were chosen on seeds 0 and 1; its
+figures are those of seeds that were not looked at before.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from sparring.recipes import load_recipe
 from sparring.training import checkpoint
 from sparring.training.precision import choose_device
 
-STEPS = {"wgan": 600, "wgan-gp": 250, "wgan-even": 500, "wgan-batch": 500}
+STEPS = {"wgan": 1500, "wgan-gp": 250, "wgan-even": 500, "wgan-batch": 500}
+FIRST_SEED = {"wgan": 3}
 TICKS, SEEDS = 25, 3
 SLOPE, SLOPE_EVERY = "loss/discriminator/slope", 5
 LEFT_OUT = 0.1  # share of the ticks at the start, in which the critic itself is still learning
@@ -39,12 +42,13 @@ POINTS = 1024  # between real and generated digits, where slopes are measured
 NEAR_BOUND = 0.01  # share of the bound
 CPU = choose_device("cpu")
 EVEN = {"optimizer.discriminator.lr": 3e-4}  # as fast as the generator, which the paper's are
+PUBLISHED_BOUND = {"clip_weights": 0.01}
 # What each part changes in its recipe; the last two are what else was tried with clipping.
 CHANGED: dict[str, dict[str, Any]] = {
     "wgan": {},
     "wgan-gp": {},
-    "wgan-even": EVEN,
-    "wgan-batch": EVEN | {"discriminator.normalization": "batch"},
+    "wgan-even": EVEN | PUBLISHED_BOUND,
+    "wgan-batch": EVEN | PUBLISHED_BOUND | {"discriminator.normalization": "batch"},
 }
 
 Row = dict[str, Any]
@@ -114,8 +118,8 @@ def wgan_batch(quick: bool) -> Row:
     result["outcome"] = (
         f"With batch normalization in the clipped critic FID falls from {row['fid_first']:.0f} to "
         f"{row['fid_last']:.0f}, the critic's estimate goes from {row['estimate_first']:.3g} to "
-        f"{row['estimate_last']:.3g}: Spearman {row['spearman_levels_unscaled']:.2f} as it is, "
-        f"{row['spearman_levels']:.2f} divided by the slope."
+        f"{row['estimate_last']:.3g}: Spearman {row['spearman_levels']:.2f} as it is, "
+        f"{row['spearman_levels_scaled']:.2f} divided by the slope."
     )
     return result
 
@@ -123,7 +127,8 @@ def wgan_batch(quick: bool) -> Row:
 def trained(part: str, quick: bool, seeds: int = SEEDS) -> Any:
     """Each seed's run, its correlations and its ticks."""
     name = recipe_of(part)
-    for seed in range(1 if quick else seeds):
+    first = FIRST_SEED.get(part, 0)
+    for seed in range(first, first + (1 if quick else seeds)):
         overrides = settings(part, quick) | {"seed": seed}
         with common.scratch() as folder:
             more = [slope(min(SLOPE_EVERY, overrides["tick"]))] if name == "wgan" else []
@@ -182,7 +187,7 @@ def correlations(ticks: list[Row]) -> Row:
     estimate, fid = (np.array([tick[key] for tick in kept]) for key in ("estimate", "fid"))
     told = {"": estimate}
     if "scaled" in kept[0]:
-        told = {"": np.array([tick["scaled"] for tick in kept]), "_unscaled": estimate}
+        told["_scaled"] = np.array([tick["scaled"] for tick in kept])
     found: Row = {"ticks": len(kept)}
     for which, values in told.items():
         found[f"spearman_levels{which}"] = round(spearman(values, fid), 3)

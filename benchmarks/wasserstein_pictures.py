@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.claims import drawing
-from benchmarks.claims.drawing import look
+from benchmarks import drawing
 from benchmarks.common import ROOT
+from benchmarks.drawing import look
 
 COLORS = (look.BLUE, look.ORANGE, look.GREEN)
 Row = dict[str, Any]
@@ -26,7 +26,6 @@ def picture(
 ) -> str:
     """Estimate and distance over steps, one against the other, and what bounds the critic:
     weights [seeds, n] in units of their bound, or the slopes as the runs tell them."""
-    shown = "estimate" if weights is None else "scaled"
     figure, (over, against, bounds) = drawing.sheet(
         f"{name}: the critic's estimate and the distance to held-out digits",
         f"digits, {len(runs)} seeds; dashed: FID, at the scale on the right; pale: the first tenth",
@@ -42,7 +41,7 @@ def picture(
     distance.grid(visible=False)
     for run, color in zip(runs, COLORS, strict=False):
         own = [tick for tick in ticks if tick["seed"] == run["seed"]]
-        steps, estimate, fid = ([t[key] for t in own] for key in ("steps", shown, "fid"))
+        steps, estimate, fid = ([t[key] for t in own] for key in ("steps", "estimate", "fid"))
         first = int(np.ceil(left_out * len(own)))
         for part, alpha in ((slice(0, first + 1), 0.3), (slice(first, None), 1.0)):
             style = {"color": color, "alpha": alpha}
@@ -59,7 +58,7 @@ def picture(
         draw_slopes(bounds, runs)
     else:
         draw_weights(bounds, weights)
-    saved = drawing.save(figure, name, quick)
+    saved = drawing.save(figure, f"claim-{name}", quick)
     with Image.open(ROOT.parent / saved) as image:  # few colours: a third of the bytes
         few = image.convert("RGB").quantize(64)
     few.save(ROOT.parent / saved, optimize=True)

@@ -90,3 +90,16 @@ def test_the_page_of_all_results_leaves_out_the_machine(results: Any) -> None:
     assert "It vanishes." in page
     assert "| 1 | a | 5 | no |" in page
     assert "cores" not in page
+
+
+def test_the_links_of_the_readme_lead_somewhere() -> None:
+    """Files, and headings within them; the guide's own are checked where it is built."""
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)", text)
+    assert len(links) > 30
+    for path, heading in links:
+        assert (ROOT / path).exists(), path
+        if heading:
+            heads = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+            assert heading in slugs, f"{path} has no heading {heading}"

@@ -1,5 +1,6 @@
 """Recipes: what ships loads, what is wrong is told with its key and the nearest right one."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,17 @@ def test_a_wrong_override_is_told_with_its_key(
 def test_a_wrong_file_is_told(tmp_path: Path, text: str, message: str) -> None:
     problem = problem_of(written(tmp_path, text))
     assert message in problem.message
+
+
+def test_merges_of_merges_end_at_once(tmp_path: Path) -> None:
+    """Ten to the eleventh keys in a page: PyYAML 6.0.4 merges each once, older ones are bound."""
+    lines = [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 12)]
+    path = tmp_path / "mine.yaml"
+    path.write_text("\n".join(["a0: &a0 {x: 1, y: 2}", *lines]))
+    started = time.monotonic()
+    with pytest.raises(InputError, match=r"more than 10,000 values|no such key"):
+        load_recipe(path)
+    assert time.monotonic() - started < 5
 
 
 def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:

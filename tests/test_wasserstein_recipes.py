@@ -100,8 +100,8 @@ def test_the_clipped_critic_stays_within_its_bounds() -> None:
     for _ in range(3):
         run_step(state)
         weights = torch.cat([p.flatten() for p in state.game.players[D].parameters()])
-        assert weights.abs().max() <= 0.01
-    assert max(p.abs().max() for p in state.game.players[G].parameters()) > 0.01
+        assert weights.abs().max() <= 0.03
+    assert max(p.abs().max() for p in state.game.players[G].parameters()) > 0.03
 
 
 @pytest.mark.parametrize("name", ["wgan", "wgan-gp"])

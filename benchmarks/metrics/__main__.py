@@ -4,8 +4,9 @@
 
 Parts: bias (over the number of samples), interval (how often it holds the truth), two_sample (real
 against real, early samples), sensitivity and sensitivity_vectors (what each metric sees of a fault
-of rising strength), evaluation_speed (against torch-fidelity). Figures go to results/metrics.json,
-pictures to docs/images; a part that is run again replaces only its own.
+of rising strength), evaluation_speed (against torch-fidelity), evaluation_share (of the runs of all
+recipes). Figures go to results/metrics.json, pictures to docs/images; a part that is run again
+replaces only its own.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks import common
-from benchmarks.metrics import bias, evaluation_speed, interval, sensitivity, two_sample
+from benchmarks.metrics import bias, evaluation_speed, interval, sensitivity, share, two_sample
 
 PARTS = {
     "bias": bias.measure,
@@ -22,6 +23,7 @@ PARTS = {
     "sensitivity": sensitivity.measure,
     "sensitivity_vectors": sensitivity.measure_vectors,
     "evaluation_speed": evaluation_speed.measure,
+    "evaluation_share": share.measure,
 }
 
 

@@ -35,7 +35,8 @@ class Clothes(NamedTuple):
         """A data set of two parts of the pictures: what GANs would see, and the reference."""
         every = torch.arange(len(self.images))
         splits = {"train": every[train], "select": every[real], "test": every[real]}
-        return Dataset("clothes", self.images, splits, self.labels)
+        kinds = tuple(map(str, range(int(self.labels.max()) + 1)))
+        return Dataset("clothes", self.images, splits, self.labels, kinds)
 
 
 @cache

@@ -12,20 +12,34 @@ from torchvision.transforms.functional import gaussian_blur
 Draw = torch.Generator
 
 
-class Real(NamedTuple):
-    """Real samples that play the generator's, their classes, and what a GAN would have seen."""
+class Labelled(NamedTuple):
+    """Samples and their classes, as a class-conditional generator would be asked for them."""
 
-    pool: Tensor
-    classes: Tensor
-    train: Tensor
+    samples: Tensor
+    labels: Tensor
+
+    def at(self, rows: Tensor | slice) -> Labelled:
+        return Labelled(self.samples[rows], self.labels[rows])
+
+
+class Real(NamedTuple):
+    """Real samples that play the generator's, and what a GAN would have seen."""
+
+    pool: Labelled
+    train: Labelled
     count: int  # samples to make
 
-    def some(self, draw: Draw, weights: Tensor | None = None) -> Tensor:
+    def some(self, draw: Draw, weights: Tensor | None = None) -> Labelled:
         """`count` different samples, by weights [K] of the classes where given."""
+        labels = self.pool.labels
         if weights is None:
-            return self.pool[torch.randperm(len(self.pool), generator=draw)[: self.count]]
-        each = weights[self.classes] / self.classes.bincount(minlength=len(weights))[self.classes]
-        return self.pool[torch.multinomial(each, self.count, generator=draw)]
+            return self.pool.at(torch.randperm(len(labels), generator=draw)[: self.count])
+        each = weights[labels] / labels.bincount(minlength=len(weights))[labels]
+        return self.pool.at(torch.multinomial(each, self.count, generator=draw))
+
+    @property
+    def kinds(self) -> int:
+        return int(self.pool.labels.max()) + 1
 
 
 class Fault(NamedTuple):
@@ -33,44 +47,46 @@ class Fault(NamedTuple):
 
     words: str
     strengths: tuple[float, ...]
-    apply: Callable[[Real, float, Draw], Tensor]
+    apply: Callable[[Real, float, Draw], Labelled]
 
 
-def blurred(real: Real, sigma: float, draw: Draw) -> Tensor:
-    return gaussian_blur(real.some(draw), 9, sigma)
+def blurred(real: Real, sigma: float, draw: Draw) -> Labelled:
+    some = real.some(draw)
+    return some._replace(samples=gaussian_blur(some.samples, 9, sigma))
 
 
-def noisy(real: Real, std: float, draw: Draw) -> Tensor:
+def noisy(real: Real, std: float, draw: Draw) -> Labelled:
     """Gaussian noise: in grey levels on images, in the data's units on vectors."""
-    samples = real.some(draw)
-    moved = samples + std * torch.randn(samples.shape, generator=draw)
-    return moved.round().clamp(0, 255).to(torch.uint8) if samples.dtype == torch.uint8 else moved
+    some = real.some(draw)
+    moved = some.samples + std * torch.randn(some.samples.shape, generator=draw)
+    if some.samples.dtype == torch.uint8:
+        moved = moved.round().clamp(0, 255).to(torch.uint8)
+    return some._replace(samples=moved)
 
 
-def dropped(real: Real, share: float, draw: Draw) -> Tensor:
+def dropped(real: Real, share: float, draw: Draw) -> Labelled:
     """Without the first classes."""
-    kinds = int(real.classes.max()) + 1
-    weights = (torch.arange(kinds) >= round(share * kinds)).float()
+    weights = (torch.arange(real.kinds) >= round(share * real.kinds)).float()
     return real.some(draw, weights)
 
 
-def duplicated(real: Real, distinct: float, draw: Draw) -> Tensor:
+def duplicated(real: Real, distinct: float, draw: Draw) -> Labelled:
     """Few distinct ones, repeated."""
-    few = real.some(draw)[: int(distinct)]
-    return few[torch.arange(real.count) % len(few)]
+    few = real.some(draw).at(slice(0, int(distinct)))
+    return few.at(torch.arange(real.count) % int(distinct))
 
 
-def memorized(real: Real, share: float, draw: Draw) -> Tensor:
+def memorized(real: Real, share: float, draw: Draw) -> Labelled:
     """A share of training samples, the others new."""
     copies = round(share * real.count)
-    picked = torch.randperm(len(real.train), generator=draw)[:copies]
-    return torch.cat([real.train[picked], real.some(draw)[copies:]])
+    picked = real.train.at(torch.randperm(len(real.train.labels), generator=draw)[:copies])
+    others = real.some(draw).at(slice(copies, None))
+    return Labelled(*(torch.cat(both) for both in zip(picked, others, strict=True)))
 
 
-def unbalanced(real: Real, ratio: float, draw: Draw) -> Tensor:
+def unbalanced(real: Real, ratio: float, draw: Draw) -> Labelled:
     """Each class `ratio` times as frequent as the one before it."""
-    kinds = int(real.classes.max()) + 1
-    return real.some(draw, ratio ** torch.arange(kinds).float())
+    return real.some(draw, ratio ** torch.arange(real.kinds).float())
 
 
 OF_CLASSES = {

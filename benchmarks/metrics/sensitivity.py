@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmarks import drawing
 from benchmarks.drawing import look
 from benchmarks.metrics.clothes import WORDS, clothes
-from benchmarks.metrics.faults import OF_IMAGES, OF_VECTORS, Fault, Real
+from benchmarks.metrics.faults import OF_IMAGES, OF_VECTORS, Fault, Labelled, Real
 from sparring.data import Dataset, open_data
 from sparring.metrics import METRICS, Comparison
 from sparring.metrics.features import Extractor, find_extractor
@@ -23,12 +23,13 @@ COUNT, REFERENCE, TRAIN = 1000, 2000, 4000
 CLEAN, DRAWS = 10, 3  # of samples without a fault, and of each strength
 SEEN = 3.0  # standard deviations of the clean draws
 MONOTONIC = 0.9
-ON_IMAGES = ("fid", "kid", "is", "precision", "recall", "density", "coverage", "two-sample",
-             "memorization")  # fmt: skip
-ON_VECTORS = (*(name for name in ON_IMAGES if name != "is"), "wasserstein", "moments", "modes")
+ON_BOTH = ("fid", "kid", "precision", "recall", "density", "coverage", "two-sample", "lpips",
+           "memorization")  # fmt: skip
+ON_IMAGES = (*ON_BOTH, "is", "cas")
+ON_VECTORS = (*ON_BOTH, "wasserstein", "moments", "modes")
 
 Row = dict[str, Any]
-Score = Callable[[Tensor], dict[str, float]]
+Score = Callable[[Labelled], dict[str, float]]
 
 
 def measure(quick: bool) -> Row:
@@ -36,8 +37,11 @@ def measure(quick: bool) -> Row:
     found = clothes()
     every = torch.arange(len(found.images))
     train, real, pool = every[:TRAIN], every[TRAIN:][:REFERENCE], every[TRAIN + REFERENCE :]
-    samples = Real(found.images[pool], found.labels[pool], found.images[train], COUNT)
-    score = scores(ON_IMAGES, found.extractor, found.features[real], found.features[train])
+    pictures = Labelled(found.images, found.labels)
+    samples = Real(pictures.at(pool), pictures.at(train), COUNT)
+    dataset = found.dataset(slice(0, TRAIN), slice(TRAIN, TRAIN + REFERENCE))
+    of_real, of_train = found.features[real], found.features[train]
+    score = scores(ON_IMAGES, found.extractor, of_real, of_train, dataset)
     return results("sensitivity", samples, OF_IMAGES, ON_IMAGES, score, quick) | {
         "settings": settings(quick, OF_IMAGES) | WORDS
     }
@@ -50,7 +54,8 @@ def measure_vectors(quick: bool) -> Row:
     extractor = find_extractor("samples", grid)
     order = torch.randperm(len(grid.values), generator=torch.Generator().manual_seed(3))
     train, real, pool = order[:TRAIN], order[TRAIN:][:REFERENCE], order[TRAIN + REFERENCE :]
-    samples = Real(grid.values[pool], modes[pool], grid.values[train], COUNT)
+    points = Labelled(grid.values, modes)
+    samples = Real(points.at(pool), points.at(train), COUNT)
     of_real, of_train = (extractor(grid.values[rows]) for rows in (real, train))
     score = scores(ON_VECTORS, extractor, of_real, of_train, grid)
     return results("sensitivity-vectors", samples, OF_VECTORS, ON_VECTORS, score, quick) | {
@@ -74,16 +79,25 @@ def scores(
     extractor: Extractor,
     real: Tensor,
     train: Tensor,
-    dataset: Dataset | None = None,
+    dataset: Dataset,
 ) -> Score:
     """A function of samples that gives the value of each metric."""
     kept: dict[str, Any] = {}
 
-    def score(samples: Tensor) -> dict[str, float]:
-        fake = extractor(samples)
-        logits = extractor.logits(fake) if extractor.classify else None
+    def score(made: Labelled) -> dict[str, float]:
+        fake = extractor(made.samples)
         comparison = Comparison(
-            real, fake, samples, dataset, logits, train=train, held_out=real, kept=kept
+            real,
+            fake,
+            made.samples,
+            dataset,
+            extractor.logits(fake) if extractor.classify else None,
+            train=train,
+            held_out=real,
+            labels=made.labels,
+            split="test",
+            extractor=extractor,
+            kept=kept,
         )
         return {name: METRICS[name].function(comparison).value for name in metrics}
 

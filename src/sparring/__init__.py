@@ -6,7 +6,10 @@ from typing import Any
 
 from sparring.version import __version__
 
-_API = ("Run", "compare", "evaluate", "export", "load", "push", "sample", "train")
+_API = (
+    *("Run", "compare", "evaluate", "export", "load", "project", "push"),
+    *("sample", "style_mix", "train", "translate"),
+)
 __all__ = [*_API, "__version__"]
 
 

@@ -13,13 +13,25 @@ from sparring import scoring
 from sparring.comparison import write_comparison
 from sparring.data import Dataset, open_data, write_packed
 from sparring.errors import InputError
-from sparring.games import GAMES, LatentGame, generate, walk
+from sparring.games import (
+    GAMES,
+    apply,
+    check_truncation,
+    generate,
+    rendered,
+    style_generator,
+    style_grid,
+    style_walk,
+    walk,
+)
 from sparring.hub import PREFIX, fetch, upload
 from sparring.lookup import find
 from sparring.metrics import Scorer, check_metrics
 from sparring.model import Model, is_model, read_model
+from sparring.networks.styles import has_styles
 from sparring.objectives import Loss, Term
 from sparring.onnx_export import export_onnx
+from sparring.projection import STEPS, Projection, check_image, project_images, read_image
 from sparring.recipe import Data, Recipe
 from sparring.recipes import load_recipe
 from sparring.referee import preflight
@@ -50,9 +62,19 @@ class Run:
         """What `sparring train --json` prints; empty while the run is not finished."""
         return read_summary(self.folder)
 
-    def sample(self, count: int, seed: int = 0, label: str | int | None = None) -> Tensor:
+    def sample(
+        self,
+        count: int,
+        seed: int = 0,
+        label: str | int | None = None,
+        truncation: float | None = None,
+    ) -> Tensor:
         """`count` samples: uint8 [N, C, H, W] for images; sample i is that of seed + i."""
-        return sample(self.path, count, seed, label, generator=self._make)
+        return sample(self.path, count, seed, label, truncation=truncation, generator=self._make)
+
+    def translate(self, image: Tensor) -> Tensor:
+        """What an image-to-image run makes of one image, uint8 [C, H, W] of any size."""
+        return translate(self.path, image, generator=self._make)
 
     def evaluate(
         self, metrics: Sequence[str] = ("fid", "kid"), samples: int = 2000
@@ -121,14 +143,15 @@ def train(
     for note in [*dataset.notes, *fit(chosen, dataset, recipe, overrides, resume)]:
         tell(f"data: {note}")
     if dataset.is_images:
-        chosen.data = chosen.data.model_copy(
-            update={"size": dataset.shape[1], "channels": dataset.shape[0]}
-        )
+        resolved: dict[str, Any] = {"size": dataset.shape[1]}
+        if dataset.source is None:  # else what it was made of may have other channels
+            resolved["channels"] = dataset.shape[0]
+        chosen.data = chosen.data.model_copy(update=resolved)
     device = choose_device(chosen.device)
     make_game = find(GAMES, chosen.game, "game")
     game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
     asked = chosen.evaluation
-    labelled = isinstance(game, LatentGame) and bool(game.conditional)
+    labelled = bool(game.conditional)
     for names in (asked.metrics, asked.final_metrics or []):
         check_metrics(names, asked.features, dataset, asked.weights, labelled)
     state = State(game, chosen, device)
@@ -155,7 +178,7 @@ def load(path: str | Path, generator: Callable[..., nn.Module] | None = None) ->
 
     `hf:USER/NAME` is a model folder on the Hugging Face hub (extra `hub`).
     """
-    return _model(path, generator).generator
+    return read(path, generator).generator
 
 
 def sample(
@@ -165,36 +188,119 @@ def sample(
     label: str | int | None = None,
     *,
     interpolate: bool = False,
+    truncation: float | None = None,
     generator: Callable[..., nn.Module] | None = None,
 ) -> Tensor:
     """Samples of a run: uint8 [N, C, H, W] for images, float32 [N, D] for vectors.
 
     Sample i is that of seed + i, whatever the count. With `interpolate` each row of 8 walks from
-    one seed to the next. `label` is the name or number of a class, for a conditional generator;
-    without it the classes come as often as in the training data.
+    one seed to the next, through w where the generator has styles. `label` is the name or number of
+    a class, for a conditional generator; without it the classes come as often as in the training
+    data. `truncation` scales latents, or styles around their mean: 0 to 1, which changes nothing.
     """
-    model = _model(path, generator)
-    seeds = _seeds(seed, count)
-    wanted = None if label is None else model.label(str(label))
-    if interpolate:
-        inputs = walk(model.prior, seed, rows=-(-count // 8), label=wanted)
-        inputs = inputs.first(count)
-    else:
+    model, seeds, wanted = _asked(path, count, seed, label, truncation, generator)
+    if not interpolate:
         inputs = model.prior.of(seeds, wanted)
-    return generate(model.generator, inputs, model.is_images)
+        return generate(model.generator, inputs, model.is_images, truncation)
+    rows, styled = -(-count // 8), has_styles(model.generator)
+    if styled:
+        way = style_walk(model.generator, model.prior, seed, rows, 8, wanted, truncation)
+        return rendered(model.generator, way[:count])
+    inputs = walk(model.prior, seed, rows, label=wanted).first(count)
+    return generate(model.generator, inputs, model.is_images, truncation)
+
+
+def style_mix(
+    path: str | Path,
+    rows: int = 8,
+    columns: int = 8,
+    seed: int = 0,
+    label: str | int | None = None,
+    *,
+    truncation: float | None = None,
+    generator: Callable[..., nn.Module] | None = None,
+) -> Tensor:
+    """Images uint8 [(rows + 1) * (columns + 1), C, H, W]: row by row, coarse styles of rows' seeds
+    with fine styles of columns'.
+
+    Each row begins with its own image, each column too; the corner is black. The seeds are those
+    of rows, then of columns. Needs a style generator.
+    """
+    model, seeds, wanted = _asked(path, rows + columns, seed, label, truncation, generator)
+    style_generator(model.generator, "--style-mix")
+    sources = model.prior.of(seeds[:rows], wanted), model.prior.of(seeds[rows:], wanted)
+    return style_grid(model.generator, *sources, truncation)
+
+
+def project(
+    path: str | Path,
+    image: str | Path | Tensor,
+    *,
+    steps: int = STEPS,
+    seed: int = 0,
+    generator: Callable[..., nn.Module] | None = None,
+) -> Projection:
+    """The styles with which a run's generator reproduces an image: a file, or uint8 [C, H, W].
+
+    A file is brought to the generator's size as data are. `distance` is the root mean square
+    difference of pixels, of which black to white is 1. Needs a style generator.
+    """
+    model = read(path, generator)
+    style_generator(model.generator, "a projection")
+    if steps < 1:
+        raise InputError(f"steps={steps}", "take at least 1 step")
+    if isinstance(image, Tensor):
+        target = check_image(image, model.shape)
+    else:
+        folder = RunFolder(path)
+        background = load_recipe(folder.recipe).data.background if folder.exists else "white"
+        target = check_image(read_image(Path(image), model.shape, background), model.shape)
+    found = project_images(model, target, steps, seed)
+    return Projection(found.styles[0], found.images[0], target[0], found.distances.item())
+
+
+def translate(
+    path: str | Path, image: Tensor, *, generator: Callable[..., nn.Module] | None = None
+) -> Tensor:
+    """What the generator of an image-to-image run makes of one image of any size.
+
+    `image` and the answer are uint8 [C, H, W]; a large one is made by overlapping tiles.
+    """
+    return translated(read(path, generator), image)
+
+
+def translated(
+    model: Model, image: Tensor, advance: Callable[[float], None] = lambda share: None
+) -> Tensor:
+    """The same with a model that was read already; `advance` is told the share that is done."""
+    if model.input_shape is None:
+        raise InputError(
+            f"generator `{model.name}` makes images of latents, not of images",
+            "leave --input out",
+        )
+    channels = model.input_shape[0]
+    if image.dtype != torch.uint8 or image.dim() != 3 or image.shape[0] != channels:
+        raise InputError(
+            f"an image of shape {tuple(image.shape)} and type {image.dtype} cannot be translated",
+            f"give uint8 [{channels}, H, W]",
+        )
+    return apply(model.generator, image, advance=advance)
 
 
 def stream(
-    path: str | Path, count: int, seed: int = 0, label: str | int | None = None, part: int = 1024
+    path: str | Path,
+    count: int,
+    seed: int = 0,
+    label: str | int | None = None,
+    part: int = 1024,
+    truncation: float | None = None,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The samples of `sample` and their labels, -1 where there are no classes, part by part."""
-    model = _model(path)
-    seeds = _seeds(seed, count)
-    wanted = None if label is None else model.label(str(label))
+    model, seeds, wanted = _asked(path, count, seed, label, truncation)
     for start in range(0, count, part):
         inputs = model.prior.of(seeds[start : start + part], wanted)
         labels = torch.full((len(inputs.z),), -1) if inputs.labels is None else inputs.labels
-        yield generate(model.generator, inputs, model.is_images), labels
+        yield generate(model.generator, inputs, model.is_images, truncation), labels
 
 
 def evaluate(
@@ -261,10 +367,11 @@ def export(
     """Write the generator of a run or model folder as ONNX, checked against PyTorch.
 
     The input is `z` [N, latent size], the output `samples` [N, ...] in [-1, 1], uint8 with `uint8`;
-    `truncation` adds an input [N] that z is multiplied by. `quantize`, `int8` or `fp16`, needs a
-    run, on whose test split its cost is measured. Returns path, max_abs_error, batches_checked.
+    `truncation` adds an input [N] that scales z, or styles around their mean. `quantize`, `int8` or
+    `fp16`, needs a run, on whose test split its cost is measured. Returns path, max_abs_error,
+    batches_checked.
     """
-    model = _model(path, generator)
+    model = read(path, generator)
     if quantize is None:
         return export_onnx(model, Path(file), uint8, truncation)
     if not RunFolder(path).exists:
@@ -312,7 +419,8 @@ def pack(
     return {"path": str(path), "samples": len(dataset.values), "shape": list(dataset.shape)}
 
 
-def _model(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
+def read(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
+    """The generator of a run or a model folder, with what is needed to sample it."""
     if str(path).startswith(PREFIX):
         return read_model(fetch(str(path).removeprefix(PREFIX), runs_code=make is not None), make)
     folder = RunFolder(path)
@@ -322,6 +430,23 @@ def _model(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Mo
             "name a run; they are in `runs/` by default",
         )
     return read_model(folder.model if folder.exists else folder.path, make)
+
+
+def _asked(
+    path: str | Path,
+    count: int,
+    seed: int,
+    label: str | int | None,
+    truncation: float | None,
+    make: Callable[..., nn.Module] | None = None,
+) -> tuple[Model, range, int | None]:
+    """The model of a run, the seeds and the number of the class that samples are asked for."""
+    model = read(path, make)
+    seeds = _seeds(seed, count)
+    wanted = None if label is None else model.label(str(label))
+    if truncation is not None:
+        check_truncation(model.generator, model.latent, truncation)
+    return model, seeds, wanted
 
 
 def _seeds(seed: int, count: int) -> range:

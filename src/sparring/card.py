@@ -14,7 +14,7 @@ from sparring.version import __version__
 
 # How hubs call the licences of data that are known by name; others are named in words.
 LICENCES = {"CC BY-SA 3.0": "cc-by-sa-3.0", "MIT": "mit", "none stated": "unknown"}
-IMAGES = "unconditional-image-generation"
+IMAGES, TRANSLATION = "unconditional-image-generation", "image-to-image"
 
 
 def model_card(
@@ -29,6 +29,11 @@ def model_card(
     """The card, with what hubs need at its head; `metrics` and `findings` as in their files."""
     kind = "images with values in [-1, 1]" if dataset.is_images else "vectors"
     inputs, labels = f"torch.{_draw(recipe)}(16, {recipe.latent.size})", ""
+    given = f"latents [N, {recipe.latent.size}], {recipe.latent.prior}"
+    if dataset.source is not None:
+        channels, height, width = dataset.source.shape
+        inputs = f"2 * torch.rand(1, {channels}, {height}, {width}) - 1"
+        given = f"images [N, {channels}, H, W] with values in [-1, 1], of any size"
     if conditional:
         inputs += f", torch.randint({len(dataset.classes)}, (16,))"
         labels = f", and labels [N] of {len(dataset.classes)} classes"
@@ -42,7 +47,7 @@ A generator of {dataset.description or dataset.name}, trained with Sparring {__v
 - **Data**: {dataset.name}: {dataset.description}. Licence: {dataset.licence or "not known"}.
 - **Recipe**: `{recipe.name}` (source: {recipe.source or "not given"}), seed {recipe.seed},
   averaged weights after {step:,} of {recipe.steps:,} steps of {recipe.batch_size} samples.
-- **Input**: latents [N, {recipe.latent.size}], {recipe.latent.prior}{labels}.
+- **Input**: {given}{labels}.
   **Output**: {kind}, shape {list(dataset.shape)}.
 
 ## Scores
@@ -87,12 +92,13 @@ def _head(recipe: Recipe, dataset: Dataset, metrics: dict[str, dict[str, Any]]) 
     if not known and dataset.licence:
         head["license_name"] = dataset.licence
     head |= {"library_name": "sparring", "tags": ["gan", recipe.name]}
+    task = TRANSLATION if dataset.source else IMAGES if dataset.is_images else "other"
     if dataset.is_images:
-        head["pipeline_tag"] = IMAGES
+        head["pipeline_tag"] = task
     finite = {name: each for name, each in metrics.items() if math.isfinite(each["value"])}
     if finite:
         result = {
-            "task": {"type": IMAGES if dataset.is_images else "other"},
+            "task": {"type": task},
             "dataset": {
                 "name": dataset.name,
                 "type": dataset.name,

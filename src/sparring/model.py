@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from sparring.card import model_card
 from sparring.data import Dataset, data_names
 from sparring.errors import InputError
-from sparring.games import Prior
+from sparring.games import Given, Pictures, Prior
 from sparring.networks import build_generator
 from sparring.recipe import Latent, Network, Recipe
 from sparring.run import write_bytes, write_json, write_text
@@ -43,7 +43,10 @@ def write_model(
         "sparring": __version__,
         "recipe": recipe.name,
         "generator": recipe.generator.model_dump(mode="json"),
-        "latent": recipe.latent.model_dump(mode="json"),
+        "latent": None if dataset.source else recipe.latent.model_dump(mode="json"),
+        # Of a generator that makes images of images, and what shows through transparent ones.
+        "input_shape": list(dataset.source.shape) if dataset.source else None,
+        "background": data.background,
         "shape": list(dataset.shape),
         "images": dataset.is_images,
         # Of a conditional generator, by label: what it is called, and how often it occurs.
@@ -72,12 +75,41 @@ class Model:
     def __init__(self, generator: nn.Module, config: dict[str, Any]) -> None:
         self.generator = generator
         self.config = config
-        self.latent = Latent.model_validate(config["latent"])
-        self.prior = Prior(self.latent, config.get("class_counts", ()))
+        given = config.get("input_shape")
+        self.input_shape = tuple(given) if given else None
+        latent = None if given else Latent.model_validate(config["latent"])
+        self._prior = Prior(latent, config.get("class_counts", ())) if latent else None
         self.name = str(config.get("recipe", "generator"))
         self.shape = tuple(config["shape"])
         self.classes = tuple(config.get("classes", ()))  # of one that is called with labels too
         self.is_images: bool = config["images"]
+
+    @property
+    def prior(self) -> Prior:
+        """Where its latents come from; InputError where it makes images of images."""
+        if self._prior is None:
+            raise InputError(
+                f"generator `{self.name}` makes images of images, not of latents",
+                "give it a folder of them: sparring sample RUN --input FOLDER --out FOLDER",
+            )
+        return self._prior
+
+    @property
+    def latent(self) -> Latent:
+        return self.prior.latent
+
+    def given(self, dataset: Dataset, split: str) -> Given:
+        """Where its inputs come from when it is scored on a split of a data set."""
+        if self.input_shape is None:
+            return self.prior
+        found = None if dataset.source is None else dataset.source.shape
+        if found != self.input_shape:
+            has = "no inputs" if found is None else f"inputs of {found}"
+            raise InputError(
+                f"data `{dataset.name}` has {has}, the generator takes {self.input_shape}",
+                "give data like those that it was trained on",
+            )
+        return Pictures(dataset, split)
 
     def label(self, name: str) -> int:
         """The label of a class by its name or number; InputError if there is none."""
@@ -114,7 +146,8 @@ def read_model(folder: Path, make: Callable[..., nn.Module] | None = None) -> Mo
         config = json.loads((folder / CONFIG).read_text())
         tensors = load_file(folder / WEIGHTS)
         network = Network.model_validate(config["generator"])
-        latent = Latent.model_validate(config["latent"])
+        given = config.get("input_shape")
+        sizes = tuple(map(int, given)) if given else Latent.model_validate(config["latent"]).size
         shape, _ = tuple(int(side) for side in config["shape"]), bool(config["images"])
     except FileNotFoundError as error:
         raise InputError(
@@ -127,7 +160,7 @@ def read_model(folder: Path, make: Callable[..., nn.Module] | None = None) -> Mo
             f"the model in `{folder}` cannot be read: {reason}",
             "write it again: sparring train --resume --out RUN",
         ) from None
-    generator = build_generator(network, latent.size, shape, seed=0, make=make)
+    generator = build_generator(network, sizes, shape, seed=0, make=make)
     try:
         generator.load_state_dict(tensors)
     except RuntimeError:

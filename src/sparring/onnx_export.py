@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from sparring.data import to_samples
 from sparring.errors import InputError, said_by
-from sparring.games import latents_of
+from sparring.games import check_truncation, latents_of
 from sparring.metrics import Scorer
 from sparring.model import Model
+from sparring.networks.styles import truncated
 from sparring.onnx_generator import LABELS, SAMPLES, TRUNCATION, OnnxGenerator, Z, need
 from sparring.quantize import KINDS, cost, quantized
 from sparring.run import write_bytes
@@ -45,8 +46,8 @@ def export_onnx(
     The input is `z` [N, latent size], and `labels` [N] where the generator knows classes; the
     output `samples` is float32 in [-1, 1] for images, or uint8 [N, C, H, W] with `uint8`. With
     `truncation` there is an input of that name [N]: 1 leaves z as it is, 0 is its mean, and between
-    them z is scaled. `quantize` is `int8` or `fp16`; what it costs is measured with what `scorer`
-    makes, on so many samples.
+    them z is scaled, or w of a style generator, whose noise is constant in the file. `quantize` is
+    `int8` or `fp16`; what it costs is measured with what `scorer` makes, on so many samples.
     Raises InputError, and writes nothing, where the file would not do what PyTorch does.
     """
     _check(model, path, uint8, truncation, quantize)
@@ -116,13 +117,16 @@ def version_of(model: Model, quantize: str | None = None) -> str:
 def _check(model: Model, path: Path, uint8: bool, truncation: bool, quantize: str | None) -> None:
     if path.suffix != ".onnx":
         raise InputError(f"`{path}` does not end in .onnx", "an exported generator does")
+    if model.input_shape is not None:
+        raise InputError(
+            f"generator `{model.name}` makes images of images, and only generators of latents are "
+            "exported",
+            "use it from Python: sparring.load(RUN) is a torch.nn.Module",
+        )
     if uint8 and not model.is_images:
         raise InputError("this generator makes vectors, not images", "leave --uint8 out")
-    if truncation and model.latent.prior == "uniform":
-        raise InputError(
-            "latents from a uniform prior cannot be truncated: they have no tails",
-            "leave --truncation out",
-        )
+    if truncation:
+        check_truncation(model.generator, model.latent)
     if quantize is not None and quantize not in KINDS:
         raise InputError(
             f"--quantize {quantize}: there is no such precision", f"choose from: {', '.join(KINDS)}"
@@ -140,9 +144,7 @@ class _Shipped(nn.Module):
     def forward(
         self, z: Tensor, labels: Tensor | None = None, truncation: Tensor | None = None
     ) -> Tensor:
-        if truncation is not None:
-            z = z * truncation[:, None]
-        samples = self.generator(z) if labels is None else self.generator(z, labels)
+        samples = truncated(self.generator, z, labels, truncation)
         return samples.clamp(-1, 1) if self.images else samples
 
 

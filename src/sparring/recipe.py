@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -29,6 +29,7 @@ class Schedule(Section):
 
     name: Literal["constant", "linear", "cosine", "exponential"] = "constant"
     end: Annotated[float, Field(ge=0)] = 0.0
+    start: Share = 0.0  # the share of the run before which it stays at 1
 
     @model_validator(mode="after")
     def _falls_to_something(self) -> Schedule:
@@ -38,7 +39,7 @@ class Schedule(Section):
 
     def factor(self, progress: float) -> float:
         """The factor at a share of the run, 0 to 1: straight, half a cosine wave, or by halves."""
-        progress = min(max(progress, 0.0), 1.0)
+        progress = min(max((progress - self.start) / (1 - self.start), 0.0), 1.0)
         if self.name == "linear":
             return 1 + (self.end - 1) * progress
         if self.name == "cosine":
@@ -52,8 +53,18 @@ ScheduleField = Annotated[
 ]
 
 
+PairedName = Literal["pairs", "left", "right", "edges", "small"]
+UnpairedName = Literal["unpaired", "inverted", "recoloured", "sheared"]
+
+
 class Data(Section):
-    """Which samples: a name of `sparring data list` or a path; size and channels None = as is."""
+    """Which samples: a name of `sparring data list` or a path; size and channels None = as is.
+
+    `inputs` says what an image-to-image recipe makes images of. Of a folder: `pairs` of files that
+    have the same name in its subfolders A and B, `unpaired` ones there, the `left` or `right` half
+    of each file. Of images themselves: their `edges`, `small` versions at 1 / `factor` of the size,
+    or, unpaired, others of them, while these are `inverted`, `recoloured` or `sheared`.
+    """
 
     name: str = "mnist5k"
     size: Positive | None = None
@@ -63,6 +74,8 @@ class Data(Section):
     mean: Annotated[float, Field(ge=-1e6, le=1e6)] | None = None  # of `gaussian`
     std: Annotated[float, Field(gt=0, le=1e6)] | None = None  # of `gaussian`, and of each mode
     digits: Literal[2, 3] | None = None  # stacked in an image of `stacked-mnist`; None = 3
+    inputs: PairedName | UnpairedName | None = None
+    factor: Literal[2, 4, 8] = 4  # of `small` inputs
 
 
 class Latent(Section):
@@ -96,6 +109,7 @@ class Loss(Section):
     name: str = "logistic"
     pairing: str = "standard"
     smoothing: Smoothing = Smoothing()
+    weight: Annotated[float, Field(ge=0)] = 1.0  # in the generator's loss, beside further terms
 
     @field_validator("smoothing", mode="before")
     @classmethod
@@ -104,12 +118,17 @@ class Loss(Section):
 
 
 class Penalty(Section):
-    """A penalty or a further term: `every` k moves, then scaled by k (lazy regularization)."""
+    """A penalty or a further term: `every` k moves, then scaled by k (lazy regularization).
+
+    A summand of its player's loss, or with `apart` a move of its own by the same optimizer, whose
+    rate and betas are then corrected for it, if it is Adam (StyleGAN2).
+    """
 
     name: str
     weight: Annotated[float, Field(ge=0)] = 1.0
     every: Positive = 1
     schedule: ScheduleField = Schedule()
+    apart: bool = False
 
 
 class Augment(Section):
@@ -131,13 +150,22 @@ class InstanceNoise(Section):
 
 
 class Optimizer(Section):
-    """One player's optimizer; `lr` is multiplied by the schedule."""
+    """One player's optimizer; `lr` is multiplied by the schedule.
+
+    So is Adam's 1 - beta2 by a schedule of its own: where it falls, the squared gradients that a
+    step is divided by reach ever further back.
+    """
 
     name: Literal["adam", "sgd", "rmsprop"] = "adam"
     lr: Annotated[float, Field(gt=0)] = 2e-4
     betas: tuple[Share, Share] = (0.5, 0.999)
     momentum: Share = 0.0
     schedule: ScheduleField = Schedule()
+    beta2_schedule: ScheduleField = Schedule()
+
+    def betas_at(self, progress: float) -> tuple[float, float]:
+        """Adam's betas at a share of the run, 0 to 1."""
+        return self.betas[0], 1 - (1 - self.betas[1]) * self.beta2_schedule.factor(progress)
 
 
 class Optimizers(Section):
@@ -145,10 +173,39 @@ class Optimizers(Section):
     discriminator: Optimizer = Optimizer()
 
 
+class Pretraining(Section):
+    """How many samples the generator of an image-to-image recipe learns from alone, by pixels."""
+
+    samples: Annotated[int, Field(ge=0)] = 0
+    loss: Literal["l1", "l2"] = "l2"
+
+
 class Unroll(Section):
     """How many moves of the discriminator the generator looks ahead (Metz et al., 2017)."""
 
     steps: Annotated[int, Field(ge=0, le=100)] = 0
+
+
+class Growth(Section):
+    """When networks that can grow do it (Karras et al., 2018), counted in samples seen.
+
+    They begin at the lowest resolution of at least `start` pixels and double it each `samples_each`
+    samples; a new resolution fades in over the first `fade` of these, a share.
+    """
+
+    start: Positive = 4
+    samples_each: Positive = 1_200_000
+    fade: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    def stage(self, samples_seen: int, resolutions: Sequence[int]) -> tuple[int, float]:
+        """The place of the resolution that is worked at, and the share by which it has faded in."""
+        last = len(resolutions) - 1
+        first = next((k for k, side in enumerate(resolutions) if side >= self.start), last)
+        doublings, since = divmod(samples_seen, self.samples_each)
+        fading = self.fade * self.samples_each
+        if doublings == 0 or first + doublings > last or since >= fading:
+            return min(first + doublings, last), 1.0
+        return first + doublings, since / fading
 
 
 class Repeats(Section):
@@ -227,6 +284,9 @@ class Recipe(Section):
     optimizer: Optimizers = Optimizers()
     repeats: Repeats = Repeats()
     unroll: Unroll = Unroll()
+    growth: Growth = Growth()
+    pretraining: Pretraining = Pretraining()
+    buffer: Annotated[int, Field(ge=0, le=10_000)] = 50  # earlier images the discriminators see too
     ema: Ema = Ema()
     evaluation: Evaluation = Evaluation()
     tick: Positive = 100  # steps between two lines of the history

@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from sparring.data import Dataset, open_data, read_labelled, read_samples
 from sparring.errors import InputError
-from sparring.games import generate
 from sparring.lookup import find
-from sparring.metrics import METRICS, Curve, Made, Record, Scorer, need_labels, source
+from sparring.metrics import METRICS, Curve, Made, Record, Scorer, made_of, need_labels
 from sparring.model import read_model
 from sparring.onnx_generator import OnnxGenerator
 from sparring.recipe import MOST_SAMPLES, Data, Recipe
@@ -96,7 +95,8 @@ def prepare(
         data = _trained_on(exported) if data is None else data
         seeds = range(seed, seed + samples)
         made = Made(exported.sample(seeds), exported.prior.of(seeds).labels)
-        dataset, features = _open_like(data, made.samples), features or "auto"
+        dataset = _open_like(data, tuple(made.samples.shape[1:]))
+        features = features or "auto"
     elif _is_samples(what):
         if data is None:
             told = "holds no run, and samples" if what.is_dir() else "holds samples, which"
@@ -107,10 +107,14 @@ def prepare(
         features, split = features or "auto", split or "all"
     else:
         recipe = load_recipe(open_run(what).recipe)
-        made = _drawn(what, recipe, samples, seed, make)
-        dataset = _open_like(data or recipe.data, made.samples)
+        model = read_model(open_run(what).model, make)
+        if isinstance(data, str) and model.input_shape is not None:
+            data = recipe.data.model_copy(update={"name": data})  # what its inputs are, is the same
+        dataset = _open_like(data or recipe.data, model.shape)
         features, weights = _asked_or_of(recipe, features, weights)
         split = split or "test"
+        given = model.given(dataset, split)
+        made = made_of(model.generator, given, range(seed, seed + samples), model.is_images)
     return Scorer(dataset, split, features, weights=weights), made
 
 
@@ -234,15 +238,6 @@ def _check_asked(metrics: Sequence[str], samples: int) -> None:
         raise InputError(f"samples={samples} is out of range", f"choose from 2 to {MOST_SAMPLES}")
 
 
-def _drawn(
-    run: Path, recipe: Recipe, count: int, seed: int, make: Callable[..., nn.Module] | None
-) -> Made:
-    model = read_model(open_run(run).model, make)
-    inputs = model.prior.of(range(seed, seed + count))
-    samples = generate(model.generator, inputs, model.is_images)
-    return Made(samples, inputs.labels, source(model.generator, model.prior))
-
-
 def _is_onnx(what: Path) -> bool:
     return what.suffix == ".onnx"
 
@@ -268,14 +263,14 @@ def _is_samples(what: Path) -> bool:
     return what.suffix == ".npz" or (what.is_dir() and not _is_of_ours(what))
 
 
-def _open_like(named: str | Data | Dataset, samples: Tensor) -> Dataset:
+def _open_like(named: str | Data | Dataset, shape: tuple[int, ...]) -> Dataset:
     """The data set of that name; image files, which have no size of their own, at the samples'."""
     if isinstance(named, Dataset):
         return named
     if isinstance(named, Data):
         return open_data(named)
-    if samples.dim() == 4 and (Path(named).is_dir() or Path(named).suffix == ".zip"):
-        channels, size = samples.shape[1:3]
+    if len(shape) == 3 and (Path(named).is_dir() or Path(named).suffix == ".zip"):
+        channels, size = shape[:2]
         return open_data(Data.model_validate({"name": named, "size": size, "channels": channels}))
     return open_data(Data(name=named))
 
@@ -285,7 +280,7 @@ def _archive(
 ) -> tuple[Made, Dataset]:
     """The samples of an npz, their labels if a metric needs them, and what to compare with."""
     made = Made(*read_labelled(path)) if need_labels(metrics) else Made(read_samples(path))
-    return made, _open_like(named, made.samples)
+    return made, _open_like(named, tuple(made.samples.shape[1:]))
 
 
 def _pictures(folder: Path, named: str | Data | Dataset) -> tuple[Made, Dataset]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -128,47 +129,45 @@ class Session:
             return self._finish()
 
     def _finish(self) -> dict[str, Any]:
-        state, recipe = self.state, self.state.recipe
+        state = self.state
         self.evaluation.finish(state)
         best = checkpoint.read(self.folder.checkpoints / checkpoint.BEST)
-        player = state.game.averaged[0]
-        average = state.ema[player].module
-        shipped = checkpoint.player_tensors(best, player)
-        kept = {key: tensor.clone() for key, tensor in average.state_dict().items()}
-        average.load_state_dict(shipped)
-        try:
-            metrics = self._final_metrics(average)
-        finally:
-            average.load_state_dict(kept)
-        score = best.meta["score"]
-        counts = prior_of(recipe.latent, self.dataset, average).class_counts
-        found = [finding.json() for finding in self.referee.findings]
-        step, verdict = score["step"], self.referee.verdict
-        write_model(
-            self.folder.model,
-            shipped,
-            recipe,
-            self.dataset,
-            step,
-            metrics,
-            counts,
-            verdict,
-            found,
-        )
-        write_json(self.folder.metrics, {"step": step, "metrics": metrics})
+        score, (first, *others) = best.meta["score"], state.game.averaged
+        metrics = self._ship(first, best, self.folder.model)
+        for player in others:
+            self._ship(player, best, self.folder.model / player.removeprefix("generator_"))
+        write_json(self.folder.metrics, {"step": score["step"], "metrics": metrics})
         summary = self._summary(score, metrics)
         write_json(self.folder.summary, summary)
         self._write_findings()
         write_report(self.folder.path, self.dataset, state.game)
         return summary
 
-    def _final_metrics(self, generator: Any) -> dict[str, dict[str, Any]]:
-        config = self.state.recipe.evaluation
-        names = final_metrics(config, self.dataset)
+    def _ship(self, player: str, best: checkpoint.Checkpoint, folder: Path) -> dict[str, Any]:
+        """Write an averaged player of the best checkpoint as a model; returns its final scores."""
+        state, dataset = self.state, self.state.game.makes(player)
+        average = state.ema[player].module
+        shipped = checkpoint.player_tensors(best, player)
+        kept = {key: tensor.clone() for key, tensor in average.state_dict().items()}
+        average.load_state_dict(shipped)
+        try:
+            metrics = self._final_metrics(player, average)
+        finally:
+            average.load_state_dict(kept)
+        counts = prior_of(state.recipe.latent, dataset, average).class_counts
+        found = [finding.json() for finding in self.referee.findings]
+        step, verdict = best.meta["score"]["step"], self.referee.verdict
+        write_model(folder, shipped, state.recipe, dataset, step, metrics, counts, verdict, found)
+        return metrics
+
+    def _final_metrics(self, player: str, generator: Any) -> dict[str, dict[str, Any]]:
+        game, config = self.state.game, self.state.recipe.evaluation
+        dataset = game.makes(player)
+        names = final_metrics(config, dataset)
         if not names:
             return {}
-        made = made_by(self.state.game, generator, range(config.final_samples))
-        scorer = Scorer(self.dataset, "test", config.features, weights=config.weights)
+        made = made_by(game, player, generator, range(config.final_samples), "test")
+        scorer = Scorer(dataset, "test", config.features, weights=config.weights)
         records = scorer.score(made, names)
         return {name: record.json() for name, record in records.items()}
 

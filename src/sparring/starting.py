@@ -116,7 +116,8 @@ def check_same(
             "the run was trained differently: " + "; ".join(told),
             "go on all the same with --allow-changes",
         )
-    schedules = (new.optimizer.generator.schedule, new.optimizer.discriminator.schedule)
+    players = (new.optimizer.generator, new.optimizer.discriminator)
+    schedules = [one for player in players for one in (player.schedule, player.beta2_schedule)]
     if old.steps != new.steps and any(schedule.name != "constant" for schedule in schedules):
         tell("note: the rate schedules now reach their end at the new number of steps")
 

@@ -15,10 +15,11 @@ from rich.progress import Progress
 
 from sparring import api
 from sparring.errors import InputError
-from sparring.report import image_grid, samples_picture, save_png
+from sparring.report import image_grid, pairs_picture, samples_picture, save_png
 from sparring.run import cannot_write, write_bytes
 
 MOST_IN_A_GRID = 2500
+COLUMNS = 8  # of a picture of mixtures or walks
 MOST_BYTES = 16 << 30  # of an archive; more would not be read again
 
 
@@ -29,6 +30,7 @@ def write_samples(
     seed: int = 0,
     label: str | None = None,
     interpolate: bool = False,
+    truncation: float | None = None,
 ) -> dict[str, Any]:
     """Write samples of a run: x.png one grid, x.npz `samples`, else a folder named by seeds."""
     started = time.perf_counter()
@@ -37,14 +39,17 @@ def write_samples(
             raise InputError(
                 f"a grid of {count} samples is too large", f"at most {MOST_IN_A_GRID}, or an .npz"
             )
-        samples = api.sample(run, count, seed, label, interpolate=interpolate)
-        columns = 8 if interpolate else None
+        samples = api.sample(
+            run, count, seed, label, interpolate=interpolate, truncation=truncation
+        )
+        columns = COLUMNS if interpolate else None
         save_png(samples_picture(samples, columns=columns), out)
     elif interpolate:
         raise InputError("--interpolate makes one picture", "end --out in .png")
     elif out.suffix == ".npz":
         _check_size(run, count)
-        parts = zip(*shown(api.stream(run, count, seed, label), count), strict=True)
+        stream = api.stream(run, count, seed, label, truncation=truncation)
+        parts = zip(*shown(stream, count), strict=True)
         arrays = [torch.cat(part).numpy() for part in parts]
         buffer = io.BytesIO()
         np.savez_compressed(buffer, samples=arrays[0], labels=arrays[1])
@@ -52,16 +57,53 @@ def write_samples(
     elif out.suffix:
         raise InputError(f"cannot write samples as `{out.suffix}`", "use .png, .npz or a folder")
     else:
-        _write_folder(run, out, count, seed, label)
+        stream = api.stream(run, count, seed, label, truncation=truncation)
+        _write_folder(shown(stream, count), out, seed)
     seconds = round(time.perf_counter() - started, 3)
     return {"path": str(out), "count": count, "seconds": seconds}
+
+
+def write_style_mix(
+    run: Path,
+    out: Path,
+    count: int,
+    seed: int = 0,
+    label: str | None = None,
+    truncation: float | None = None,
+) -> dict[str, Any]:
+    """Write a picture of mixtures, 8 a row: rows' coarse styles, columns' fine ones."""
+    started = time.perf_counter()
+    if out.suffix != ".png":
+        raise InputError("--style-mix makes one picture", "end --out in .png")
+    rows, columns = -(-count // COLUMNS), min(count, COLUMNS)
+    if rows * columns > MOST_IN_A_GRID:
+        raise InputError(f"a grid of {count} mixtures is too large", f"at most {MOST_IN_A_GRID}")
+    images = api.style_mix(run, rows, columns, seed, label, truncation=truncation)
+    save_png(image_grid(images, columns=columns + 1, blank=(0,)), out)
+    seconds = round(time.perf_counter() - started, 3)
+    return {"path": str(out), "count": rows * columns, "seconds": seconds}
+
+
+def write_projection(run: Path, image: Path, out: Path) -> dict[str, Any]:
+    """Write an image beside its projection as x.png, and the styles as x.npz."""
+    if out.suffix != ".png":
+        raise InputError("a projection is written as a picture", "end --out in .png")
+    found = api.project(run, image)
+    picture = pairs_picture(found.image[None], found.target[None])
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {key: np.asarray(value) for key, value in found._asdict().items()}
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(out.with_suffix(".npz"), buffer.getvalue())
+    save_png(picture, out)
+    return {"path": str(out), "distance": found.distance}
 
 
 def shown(
     parts: Iterator[tuple[torch.Tensor, torch.Tensor]], count: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """The parts, with a progress bar and the time left on stderr."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("sampling", total=count)
         for part in parts:
             yield part
@@ -78,8 +120,8 @@ def _check_size(run: Path, count: int) -> None:
         )
 
 
-def _write_folder(run: Path, out: Path, count: int, seed: int, label: str | None) -> None:
-    for part, _ in shown(api.stream(run, count, seed, label), count):
+def _write_folder(parts: Iterator[tuple[torch.Tensor, torch.Tensor]], out: Path, seed: int) -> None:
+    for part, _ in parts:
         if part.dtype != torch.uint8:
             raise InputError("this generator makes vectors, not pictures", "end --out in .npz")
         try:

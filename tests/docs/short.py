@@ -22,6 +22,9 @@ SHORT = {
 VECTORS = {"evaluation.metrics": ["fid"]}  # small matrices; kid looks at all pairs of samples
 OF_RECIPE = {
     "dcgan": {"generator.width": 8, "discriminator.width": 8},
+    "cyclegan": {"generator.width": 4, "discriminator.width": 4},
+    "pix2pix": {"generator.width": 4, "discriminator.width": 4},
+    "srgan": {"generator.width": 4, "discriminator.width": 4},
     **dict.fromkeys(("gaussian", "gaussian-moments", "ring", "grid"), VECTORS),
 }
 SAMPLES = "200"  # of an evaluation

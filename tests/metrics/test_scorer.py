@@ -117,7 +117,7 @@ def test_what_cannot_be_scored_is_told(digits: Dataset) -> None:
 
 def test_which_way_is_better_is_known() -> None:
     assert {name for name, metric in METRICS.items() if metric.higher_is_better} == {
-        *("is", "precision", "recall", "density", "coverage", "modes", "lpips", "cas")
+        *("is", "precision", "recall", "density", "coverage", "modes", "lpips", "cas", "psnr")
     }
 
 

@@ -11,7 +11,7 @@ from sparring.games.latent import latent_game
 from sparring.networks.dcgan import DCGANDiscriminator
 from sparring.networks.discriminator import packs
 from sparring.networks.layers import uses_batch_statistics
-from sparring.networks.minibatch import MinibatchDiscrimination, MinibatchStddev
+from sparring.networks.minibatch import Distances, MinibatchDiscrimination, MinibatchStddev
 from sparring.networks.mlp import MLPDiscriminator
 from sparring.objectives.penalties import squared_gradient_norm
 from sparring.report.judge import judge_of
@@ -43,6 +43,18 @@ def test_discrimination_counts_near_samples_by_its_kernels() -> None:
     assert torch.allclose(layer(x[:1].repeat(5, 1))[:, 6:], torch.full((5, 16), 4.0))
     seen.sum().backward()
     assert layer.kernels.weight.grad is not None  # learned, not drawn anew
+
+
+def test_distances_have_both_derivatives() -> None:
+    points = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(Distances.apply, (points,))
+    assert torch.autograd.gradgradcheck(Distances.apply, (points,))
+    weights = torch.randn(2, 5, 5, dtype=torch.float64)
+    slopes = [
+        torch.autograd.grad(Distances.apply(points), points, weights, create_graph=twice)[0]
+        for twice in (False, True)
+    ]
+    torch.testing.assert_close(*slopes)
 
 
 @pytest.mark.parametrize("name", ["stddev", "discrimination"])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import sparring
 from helpers import CPU, QUICK, D, G, toy
-from sparring.data import Dataset
+from sparring.data import Dataset, open_data
 from sparring.data.dataset import split_by_draw
 from sparring.errors import InputError
 from sparring.games import GAMES, Game
@@ -22,8 +22,13 @@ from sparring.referee import Finding, preflight
 
 # The shipped recipes' networks, thin: what is warned of does not depend on their width.
 THIN_PAIR = ["generator.width=2", "discriminator.width=2"]
+THIN_RECIPES = (
+    *("acgan", "cyclegan", "dcgan", "digits", "lsgan", "pix2pix", "progressive", "r3gan"),
+    *("sngan", "srgan", "wgan", "wgan-gp"),
+)
 THIN = {
-    **dict.fromkeys(("acgan", "dcgan", "digits", "lsgan", "sngan", "wgan", "wgan-gp"), THIN_PAIR),
+    **dict.fromkeys(THIN_RECIPES, THIN_PAIR),
+    "stylegan2": [*THIN_PAIR, "generator.styles=4"],
     "mlp-mnist": ["generator.width=[8]", "discriminator.width=[8]"],
 }
 
@@ -38,7 +43,7 @@ def found(
     recipe = load_recipe(name, [*thin, *words])
     recipe.custom = sorted(code)
     dataset = data or toy(recipe.data.name)
-    game = GAMES["latent"](recipe, dataset, CPU, **code)
+    game = GAMES[recipe.game](recipe, dataset, CPU, **code)
     return preflight(recipe, dataset, game), recipe, game
 
 
@@ -49,7 +54,7 @@ def codes(name: str, *overrides: str, **more: Any) -> list[str]:
 @pytest.mark.parametrize("name", recipe_names())
 def test_no_shipped_recipe_is_warned_of_on_its_own_data(name: str) -> None:
     try:
-        dataset = toy(load_recipe(name).data.name)
+        dataset = open_data(load_recipe(name).data)
     except InputError as problem:
         pytest.skip(f"its data are not here: {problem}")
     assert found(name, data=dataset)[0] == []
@@ -69,6 +74,11 @@ BAD: dict[str, tuple[list[str], str, str]] = {
     "BatchNorm under R1": (["dcgan", R1], "coupled-penalty", "penalty r1 on a discriminator"),
     "BatchNorm under R2": (["dcgan", "penalties=[{name: r2}]"], "coupled-penalty", "penalty r2"),
     "in an MLP": (["ring", "discriminator.normalization=batch"], "coupled-penalty", "r1, r2"),
+    "nearness to the others": (
+        ["digits", "discriminator.minibatch=discrimination"],
+        "coupled-penalty",
+        "penalty r1",
+    ),
     "beta1 of G": (["ring", "optimizer.generator.betas=[0.9, 0.99]"], "adam-momentum", "generator"),
     "beta1 of D": (["ring", "optimizer.discriminator.betas=[0.95, 0.99]"], "adam-momentum", "0.95"),
     "labels for nothing": (["acgan", "terms=[]"], "idle-classifier", "nothing trains"),
@@ -115,6 +125,8 @@ def test_a_bad_combination_is_warned_of_and_its_advice_mends_it(
 # Right beside the bad ones, and good.
 GOOD: dict[str, list[str]] = {
     "BatchNorm without a penalty": ["dcgan"],
+    "deviation in the minibatch": ["digits", "discriminator.minibatch=stddev"],
+    "a critic bounded by a penalty of its own": ["wgan-gp", "penalties.0.apart=true"],
     "a penalty on other normalization": ["dcgan", R1, "discriminator.normalization=layer"],
     "BatchNorm in the generator only": ["ring", "generator.normalization=batch"],
     "beta1 below": ["ring", "optimizer.generator.betas=[0.89, 0.99]"],

@@ -149,13 +149,16 @@ def test_precision_follows_each_players_role() -> None:
     layer, x = nn.Linear(2, 2), torch.ones(1, 2)
     expected = {"generator_ab": torch.bfloat16, "generator": torch.bfloat16, D: torch.float32}
     for player, dtype in expected.items():
-        for context in (contexts.usual, contexts.differentiated):
+        for context in (contexts.usual, contexts.of_move(frozenset())):
             with contexts.move(), context(player):
                 assert layer(x).dtype == dtype
     contexts = Contexts(Precision(generator="fp32", discriminator="bf16"), CPU)
-    expected = ((contexts.usual, torch.bfloat16), (contexts.differentiated, torch.float32))
-    for context, dtype in expected:
-        with contexts.move(), context("discriminator_a"):
+    for wanted, dtype in (({"real"}, torch.float32), ({"styles"}, torch.bfloat16)):
+        with contexts.move(), contexts.of_move(frozenset(wanted))("discriminator_a"):
+            assert layer(x).dtype == dtype
+    contexts = Contexts(Precision(generator="bf16", discriminator="bf16"), CPU)
+    for wanted, dtype in (({"styles"}, torch.float32), ({"real", "fake"}, torch.bfloat16)):
+        with contexts.move(), contexts.of_move(frozenset(wanted))(G):
             assert layer(x).dtype == dtype
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import G, small_recipe, small_state
+from helpers import D, G, small_recipe, small_state
 from sparring.networks.mlp import MLPGenerator
 from sparring.recipe import Ema, Schedule
 from sparring.training.ema import EMA
@@ -36,6 +36,24 @@ def test_schedules_stay_at_their_ends_outside_the_run() -> None:
     schedule = Schedule(name="linear", end=0.25)
     assert schedule.factor(-1) == 1
     assert schedule.factor(1.5) == 0.25
+
+
+def test_adams_memory_reaches_back_as_its_schedule_says() -> None:
+    """1 - beta2 falls from 0.1 to 0.01 by half a cosine wave; the optimizer is told each step."""
+    chosen = {"name": "adam", "lr": 1e-3, "betas": [0.5, 0.9]}
+    falling = chosen | {"beta2_schedule": {"name": "cosine", "end": 0.1}}
+    state = small_state(small_recipe(steps=4, optimizer={G: falling, D: chosen}))
+    told = []
+    for _ in range(4):
+        run_step(state)
+        told.append(state.optimizers[G].param_groups[0]["betas"])
+        assert state.optimizers[D].param_groups[0]["betas"] == (0.5, 0.9)
+        assert state.optimizers[G].param_groups[0]["lr"] == 1e-3
+    waves = [(1 + math.cos(math.pi * share)) / 2 for share in (0, 0.25, 0.5, 0.75)]
+    expected = [1 - 0.1 * (0.1 + 0.9 * wave) for wave in waves]
+    assert [second for _, second in told] == pytest.approx(expected, abs=1e-12)
+    assert {first for first, _ in told} == {0.5}
+    assert state.recipe.optimizer.generator.betas_at(1.0)[1] == pytest.approx(0.99)
 
 
 class Point(nn.Module):

@@ -1,18 +1,31 @@
 """What a step promises: who learns, from which terms, how often, and with what draws."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers import CPU, PLAIN_SGD, D, G, changed, small_game, small_recipe, small_state, weights
+from helpers import (
+    CPU,
+    PLAIN_SGD,
+    D,
+    G,
+    a_move,
+    changed,
+    small_game,
+    small_recipe,
+    small_state,
+    weights,
+)
 from sparring.errors import InputError
-from sparring.games import Phase
+from sparring.games import Move, Phase
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
-from sparring.objectives import Term
+from sparring.objectives import Term, make_penalties
 from sparring.objectives.penalties import r1, r2
 from sparring.recipe import Optimizer
+from sparring.training.optim import share
 from sparring.training.state import State
 from sparring.training.step import run_step
 
@@ -148,35 +161,114 @@ def test_repeats_are_moves_of_their_own() -> None:
     assert counts == {D: {9}, G: {6}}
 
 
-def lazy_phase(every: int, optimizer: Optimizer, **options: Any) -> State:
+def r1_phase(every: int, optimizer: Optimizer, shares: str | None = D, **options: Any) -> State:
     """A game whose discriminator has a phase of its own for R1."""
-    recipe = small_recipe()
+    recipe = small_recipe(optimizer={D: optimizer, G: PLAIN_SGD})
     game = small_game(recipe)
-    game.phases.append(Phase("r1", (D,), optimizer, [r1(1.0)], every=every, **options))
+    phase = Phase("r1", (D,), optimizer, [r1(1.0)], every=every, shares=shares, **options)
+    game.phases.insert(1, phase)
     return State(game, recipe, CPU)
 
 
-def test_a_lazy_phase_corrects_adams_rate_and_betas() -> None:
-    state = lazy_phase(3, Optimizer(lr=0.01, betas=(0.5, 0.99)))
-    (group,) = state.optimizers["r1"].param_groups
+def test_a_shared_optimizer_moves_in_both_phases_with_adams_rate_and_betas_corrected() -> None:
+    state = r1_phase(3, Optimizer(lr=0.01, betas=(0.5, 0.99)))
+    assert state.optimizers.keys() == {D, G}
+    (group,) = state.optimizers[D].param_groups
     assert group["lr"] == pytest.approx(0.01 * 3 / 4)
     assert group["betas"] == pytest.approx((0.5 ** (3 / 4), 0.99 ** (3 / 4)))
-    after(7, state)  # steps 0, 3 and 6
-    assert {int(values["step"]) for values in state.optimizers["r1"].state.values()} == {3}
+    after(7, state)  # of its own at steps 0, 3 and 6
+    weight = next(state.game.players[D].parameters())
+    assert state.optimizers[D].state[weight]["step"] == 7 + 3
+    # Over four moves of three steps, moments fade as over three moves uncorrected.
+    assert group["betas"][0] ** 4 == pytest.approx(0.5**3)
     assert group["lr"] == pytest.approx(0.01 * 3 / 4)
 
 
-def test_only_adam_and_only_a_lazy_phase_are_corrected() -> None:
-    for every, name in ((3, "sgd"), (1, "adam"), (3, "rmsprop")):
-        state = lazy_phase(every, Optimizer(name=name, lr=0.01, betas=(0.5, 0.99)))
-        (group,) = state.optimizers["r1"].param_groups
-        assert group["lr"] == pytest.approx(0.01)
-        if name == "adam":
-            assert group["betas"] == (0.5, 0.99)
+@pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop"])
+def test_only_adam_and_only_one_that_is_shared_is_corrected(name: str) -> None:
+    chosen = Optimizer(name=name, lr=0.01, betas=(0.5, 0.99))
+    of_its_own = r1_phase(3, chosen, shares=None)
+    assert of_its_own.optimizers.keys() == {D, "r1", G}
+    states = [of_its_own] if name == "adam" else [of_its_own, r1_phase(3, chosen)]
+    for state in states:
+        for optimizer in (one for name, one in state.optimizers.items() if name != G):
+            (group,) = optimizer.param_groups
+            assert group["lr"] == 0.01
+            assert group.get("betas", (0.5, 0.99)) == (0.5, 0.99)
+
+
+def test_the_correction_counts_all_who_share_and_all_repeats() -> None:
+    chosen = Optimizer()
+    phases = [
+        Phase(D, (D,), chosen, [], repeats=2),
+        Phase("a", (D,), chosen, [], every=4, shares=D),
+        Phase("b", (D,), chosen, [], every=2, shares=D),
+        Phase(G, (G,), chosen, []),
+    ]
+    assert share(phases[0], phases) == pytest.approx(2 / (2 + 1 / 4 + 1 / 2))
+    assert share(phases[3], phases) == 1
+
+
+def apart(every: int, **changes: Any) -> State:
+    """R1 as a recipe asks for it: a phase of its own."""
+    chosen = {"name": "r1", "weight": 0.5, "every": every, "apart": True}
+    recipe = small_recipe(penalties=[chosen], **changes)
+    return State(small_game(recipe, penalties=make_penalties(recipe)), recipe, CPU)
+
+
+def test_a_penalty_apart_moves_after_its_player_on_the_same_real_samples() -> None:
+    state = apart(2, optimizer={D: SMALL_STEPS, G: SMALL_STEPS})
+    assert [phase.name for phase in state.game.phases] == [D, f"{D}/r1", G]
+    seen: list[tuple[str, int, Tensor]] = []
+    make_batch = state.game.batch
+
+    def batch(move: Move) -> Any:
+        made = make_batch(move)
+        seen.append((move.phase, move.step, made.real.detach()))
+        return made
+
+    state.game.batch = batch  # type: ignore[method-assign]
+    after(3, state)
+    order = [(phase, step) for phase, step, _ in seen if phase != G]
+    assert order == [(D, 0), (f"{D}/r1", 0), (D, 1), (D, 2), (f"{D}/r1", 2)]
+    real = {(phase, step): samples for phase, step, samples in seen}
+    for step in (0, 2):
+        torch.testing.assert_close(real[D, step], real[f"{D}/r1", step], rtol=0, atol=0)
+    assert not torch.equal(real[D, 0], real[D, 1])
+    # The figures are called as those of a summand, and compare nothing that was not looked at.
+    kept = state.statistics.stacked()
+    assert kept[f"loss/{D}/r1"].shape == (2,)
+    assert kept["logits/real"].shape == kept["logits/fake"].shape == (3, 8)
+
+
+def test_a_penalty_apart_is_its_gradient_alone_at_the_weights_after_the_players_move() -> None:
+    """With rate 1 and plain SGD: k times the weight times the gradient of R1, once."""
+    state, without = apart(2), small_state()
+    for one in (state, without):
+        one.game.phases[-1] = replace(one.game.phases[-1], active=lambda samples_seen: False)
+    after(1, state)
+    after(1, without)
+    judge = without.game.players[D]
+    move = state.game.batch(a_move(D, differentiates=frozenset({"real"})))
+    batch = without.game.batch(replace(move.move, phase=D))
+    for parameter in judge.parameters():
+        parameter.requires_grad_(True)
+    value = 2 * 0.5 * r1(1.0).fn(batch).mean()
+    gradients = torch.autograd.grad(value, list(judge.parameters()), allow_unused=True)
+    for ours, theirs, gradient in zip(
+        state.game.players[D].parameters(), judge.parameters(), gradients, strict=True
+    ):
+        expected = theirs if gradient is None else theirs - gradient
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-12)
+
+
+def test_two_terms_of_one_name_are_refused_also_apart() -> None:
+    with pytest.raises(InputError, match="two terms called `r1`"):
+        small_state(penalties=[r1(1.0), replace(r1(2.0), apart=True)])
 
 
 def test_a_phase_is_active_when_it_says_so() -> None:
-    state = lazy_phase(1, Optimizer(), active=lambda samples_seen: 16 <= samples_seen < 32)
+    state = r1_phase(1, Optimizer(), None, active=lambda samples_seen: 16 <= samples_seen < 32)
     moved = []
     for _ in range(5):
         run_step(state)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from sparring.data.dataset import Dataset, Modes, to_network, to_samples
+from sparring.data.decode import Rejected, decode_whole, left_out, quiet
+from sparring.data.domains import has_domains, open_domains, open_halves, with_inputs
 from sparring.data.fit import fit_to_data
-from sparring.data.images import open_images
+from sparring.data.images import colour_of, open_images
 from sparring.data.known import KNOWN
+from sparring.data.maps import UNPAIRED
 from sparring.data.npz import mnist5k, read_labelled, read_npz, read_samples
 from sparring.data.packed import read_packed, write_packed
 from sparring.data.resize import bring_to
 from sparring.data.sampler import Sampler
+from sparring.data.source import Source, find_images, read_file
 from sparring.data.stacked import stacked_mnist
 from sparring.data.toy import TOYS
 from sparring.errors import InputError, did_you_mean
@@ -20,10 +24,18 @@ from sparring.recipe import Data
 __all__ = [
     "Dataset",
     "Modes",
+    "Rejected",
     "Sampler",
+    "Source",
+    "colour_of",
     "data_names",
+    "decode_whole",
+    "find_images",
     "fit_to_data",
+    "left_out",
     "open_data",
+    "quiet",
+    "read_file",
     "read_labelled",
     "read_samples",
     "to_network",
@@ -40,8 +52,32 @@ def data_names() -> list[str]:
 
 
 def open_data(data: Data) -> Dataset:
-    """The data set that a recipe names, at the size and in the channels that it asks for."""
+    """The data set that a recipe names, at the size and in the channels that it asks for.
+
+    With `data.inputs` it is one for image-to-image recipes, with a `source`.
+    """
     _check_options(data)
+    if data.inputs is not None:
+        return _open_two(data)
+    return _open_one(data)
+
+
+def _open_two(data: Data) -> Dataset:
+    """Two domains. Folders A and B are what they are, whatever a recipe makes of other data."""
+    path = Path(data.name).expanduser()
+    if data.inputs != "small" and has_domains(path):
+        return open_domains(path, data, paired=data.inputs not in (*UNPAIRED, "unpaired"))
+    if data.inputs in ("left", "right"):
+        return open_halves(path, data)
+    if data.inputs in (*UNPAIRED, "unpaired") and (path.is_dir() or path.suffix == ".zip"):
+        raise InputError(
+            f"`{path}` has no folders A and B",
+            "put the images of either domain into subfolders A and B (or trainA and trainB)",
+        )
+    return with_inputs(_open_one(data), data)
+
+
+def _open_one(data: Data) -> Dataset:
     dataset = _open(data)
     if not dataset.is_images:
         if data.size or data.channels or data.flip:

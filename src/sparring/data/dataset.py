@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -37,6 +37,10 @@ class Dataset:
     The splits are index arrays fixed by the data set: `train` is what GANs see, `select` chooses
     checkpoints, `test` gives the final scores. `notes` tell what was decided on the way from files
     to samples; `content` is the hash of the contents where it is known already.
+
+    Of an image-to-image set these are the images to be made, and `source` is what they are made
+    of, with splits of its own. `pairs` names the splits in which image i of one belongs to image i
+    of the other; `files` are the names of the images, where partners are sought by them.
     """
 
     name: str
@@ -49,6 +53,9 @@ class Dataset:
     licence: str = ""
     notes: tuple[str, ...] = ()
     content: str = ""
+    source: Dataset | None = None
+    pairs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def is_images(self) -> bool:
@@ -66,18 +73,33 @@ class Dataset:
     def split_labels(self, name: str) -> Tensor | None:
         return None if self.labels is None else self.labels[self.splits[name]]
 
+    @property
+    def turned(self) -> Dataset:
+        """The same two domains the other way round: what the inputs are, made of these."""
+        assert self.source is not None
+        inputs = replace(self, source=None, pairs=())
+        content = digest_of("turned", self.fingerprint)
+        return replace(self.source, source=inputs, pairs=self.pairs, content=content)
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the contents: what a run was trained on, and the key of cached features."""
         if self.content:
             return self.content
         digest = hashlib.blake2b(digest_size=8)
+        if self.source is not None:
+            digest.update(repr((self.source.fingerprint, self.pairs)).encode())
         for tensor in (self.values, self.labels, *(self.splits[name] for name in SPLITS)):
             if tensor is not None:
                 digest.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
                 for part in tensor.split(4096):  # the whole may be larger than memory
                     digest.update(part.contiguous().numpy().data)
         return digest.hexdigest()
+
+
+def digest_of(*words: str) -> str:
+    """A hash of what is known by hashes already."""
+    return hashlib.blake2b(repr(words).encode(), digest_size=8).hexdigest()
 
 
 def to_network(values: Tensor, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:

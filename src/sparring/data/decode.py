@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -22,6 +23,7 @@ LEFT_OUT = {
     "unreadable": "cannot be read as an image",
     "too-large": f"over {MAX_PIXELS // 10**6} megapixels",
     "unknown-range": "of values whose range is not known (32-bit or floating point)",
+    "no-pair": "taller than wide, so no two pictures side by side",
 }
 CONVERTED = {
     "animated": "of several frames: the first is taken",
@@ -35,17 +37,31 @@ CONVERTED = {
 }
 
 
+T = TypeVar("T")
+Half = Literal["left", "right"]
+
+
 class Rejected(Exception):
     """An image that is left out; its code is one of LEFT_OUT."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What every image becomes: `size` pixels a side; one channel or three."""
+    """What every image becomes: `size` pixels a side; one channel or three.
+
+    Of files that hold two pictures side by side, one `half` is taken.
+    """
 
     size: int
     channels: int
     background: tuple[int, int, int]
+    half: Half | None = None
+
+
+def left_out(code: str) -> str:
+    """Why an image is left out, in words."""
+    words = LEFT_OUT[code]
+    return "it is empty" if code == "empty" else words if code == "unreadable" else f"it is {words}"
 
 
 def decode(content: bytes, plan: Plan) -> tuple[np.ndarray, set[str]]:
@@ -53,13 +69,27 @@ def decode(content: bytes, plan: Plan) -> tuple[np.ndarray, set[str]]:
 
     Raises Rejected with a code of LEFT_OUT.
     """
+    return _judged(content, lambda image: _square(image, plan))
+
+
+def decode_whole(content: bytes, channels: int, background: tuple[int, int, int]) -> np.ndarray:
+    """A file's bytes as uint8 [channels, H, W] at its own size; raises Rejected likewise."""
+
+    def whole(image: Image.Image) -> np.ndarray:
+        return _planes(_plain(_upright(image, set()), background, set()), channels)
+
+    return _judged(content, whole)
+
+
+def _judged(content: bytes, read: Callable[[Image.Image], T]) -> T:
+    """What `read` makes of an image; Rejected for one that is none, or too large."""
     if not content:
         raise Rejected("empty")
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
         if image.width * image.height > MAX_PIXELS:
             raise Rejected("too-large")
-        return _square(image, plan)
+        return read(image)
     except Image.DecompressionBombError:
         raise Rejected("too-large") from None
     except Rejected:
@@ -90,13 +120,10 @@ def _square(image: Image.Image, plan: Plan) -> tuple[np.ndarray, set[str]]:
         decided.add("animated")
     if image.format == "JPEG":
         # The decoder shrinks by powers of two for little cost; twice the size is left for us.
-        image.draft(None, (2 * plan.size, 2 * plan.size))
-    # Parsing costs as much as decoding a small image, and most have none.
-    if ("exif" in image.info or image.format in ("TIFF", "MPO")) and (
-        image.getexif().get(ORIENTATION, 1) not in (0, 1)
-    ):
-        image = ImageOps.exif_transpose(image)
-        decided.add("rotated")
+        image.draft(None, ((4 if plan.half else 2) * plan.size, 2 * plan.size))
+    image = _upright(image, decided)
+    if plan.half:
+        image = _half(image, plan.half)
     image = _plain(image, plan.background, decided)
     if image.width != image.height:
         decided.add("cropped")
@@ -104,12 +131,37 @@ def _square(image: Image.Image, plan: Plan) -> tuple[np.ndarray, set[str]]:
         decided.add("enlarged")
     if image.size != (plan.size, plan.size):
         image = _centre(image, plan.size)
-    if plan.channels == 1:
-        return np.asarray(image.convert("L"))[None], decided
+    return _planes(image, plan.channels), decided
+
+
+def _upright(image: Image.Image, decided: set[str]) -> Image.Image:
+    """As the camera was held."""
+    # Parsing costs as much as decoding a small image, and most have none.
+    if ("exif" in image.info or image.format in ("TIFF", "MPO")) and (
+        image.getexif().get(ORIENTATION, 1) not in (0, 1)
+    ):
+        decided.add("rotated")
+        return ImageOps.exif_transpose(image)
+    return image
+
+
+def _half(image: Image.Image, which: Half) -> Image.Image:
+    """One of two pictures side by side."""
+    if image.width < image.height:
+        raise Rejected("no-pair")
+    middle = max(image.width // 2, 1)
+    left = 0 if which == "left" else image.width - middle
+    return image.crop((left, 0, left + middle, image.height))
+
+
+def _planes(image: Image.Image, channels: int) -> np.ndarray:
+    """Grey or colour as uint8 [channels, H, W]."""
+    if channels == 1:
+        return np.asarray(image.convert("L"))[None]
     array = np.asarray(image)
     if image.mode == "L":
-        return np.broadcast_to(array, (3, *array.shape)), decided
-    return array.transpose(2, 0, 1), decided
+        return np.broadcast_to(array, (3, *array.shape))
+    return array.transpose(2, 0, 1)
 
 
 def _plain(image: Image.Image, background: tuple[int, int, int], decided: set[str]) -> Image.Image:

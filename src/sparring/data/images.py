@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sparring.data.dataset import Dataset, split_by_draw
-from sparring.data.decode import CONVERTED, LEFT_OUT, Plan, Rejected, decode, measure, quiet
+from sparring.data.decode import CONVERTED, LEFT_OUT, Half, Plan, Rejected, decode, measure, quiet
 from sparring.data.known import cache_home
 from sparring.data.packed import FORMAT, read_packed, write_packed
 from sparring.data.source import Source, classes_of, find_images, read_file
@@ -62,11 +62,19 @@ class Chunk:
     decided: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-def open_images(path: Path, data: Data) -> Dataset:
-    """The images below `path` as one array, from the cache where nothing has changed."""
-    source = find_images(path)
-    background = _colour(data.background)
-    asked = (FORMAT, DECODING, source.files, source.stamps, data.size, data.channels, background)
+def open_images(
+    path: Path, data: Data, source: Source | None = None, half: Half | None = None
+) -> Dataset:
+    """The images below `path` as one array, from the cache where nothing has changed.
+
+    Of a domain of an image-to-image set the `source` is given, some of the files there or a `half`
+    of each; then their names are kept.
+    """
+    named = source is not None
+    source = source or find_images(path)
+    background = colour_of(data.background)
+    asked: tuple[Any, ...] = (FORMAT, DECODING, source.files, source.stamps)
+    asked += (data.size, data.channels, background, *((half, named) if named else ()))
     key = hashlib.blake2b(repr(asked).encode(), digest_size=12).hexdigest()
     cached = cache_home() / "packed" / f"{path.stem}-{key}.safetensors"
     if cached.is_file():
@@ -74,19 +82,21 @@ def open_images(path: Path, data: Data) -> Dataset:
             return read_packed(cached)
         except InputError:
             cached.unlink()  # a damaged cache is made again
-    size, reason = (data.size, "as asked") if data.size else _choose_size(source)
-    plan = Plan(size, data.channels or 3, background)
+    size, reason = (data.size, "as asked") if data.size else _choose_size(source, half)
+    plan = Plan(size, data.channels or 3, background, half)
     cached.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryFile(dir=cached.parent) as raw:
-            dataset = _pack(source, plan, data.channels is None, reason, raw)
+            dataset = _pack(source, plan, data.channels is None, reason, raw, named)
             write_packed(dataset, cached)
     except OSError as error:
         raise cannot_write(cached, error) from None
     return read_packed(cached)
 
 
-def _pack(source: Source, plan: Plan, may_be_grey: bool, reason: str, raw: BinaryIO) -> Dataset:
+def _pack(
+    source: Source, plan: Plan, may_be_grey: bool, reason: str, raw: BinaryIO, named: bool
+) -> Dataset:
     """Decode everything into the open file `raw` and describe it as a data set."""
     kept: list[int] = []
     decided: dict[str, list[str]] = defaultdict(list)
@@ -120,6 +130,7 @@ def _pack(source: Source, plan: Plan, may_be_grey: bool, reason: str, raw: Binar
         classes,
         description=f"{len(kept):,} images of {source.path.name}",
         notes=tuple(notes),
+        files=tuple(source.files[index] for index in kept) if named else (),
     )
 
 
@@ -195,7 +206,7 @@ def _read(path: Path, name: str) -> bytes:
     return content
 
 
-def _choose_size(source: Source) -> tuple[int, str]:
+def _choose_size(source: Source, half: Half | None = None) -> tuple[int, str]:
     """A multiple of 4 near the median short side, at most LARGEST, and why."""
     step = max(1, len(source.files) // MEASURED)
     found = []
@@ -205,7 +216,7 @@ def _choose_size(source: Source) -> tuple[int, str]:
                 seen = measure(_read(source.path, name))
             except Rejected:
                 continue
-            found += [min(seen)] if seen else []
+            found += [min(seen[0] // (2 if half else 1), seen[1])] if seen else []
     if not found:
         raise InputError(
             f"`{source.path}`: none of {len(source.files)} files can be read as an image",
@@ -233,7 +244,8 @@ def _told(decided: dict[str, list[str]], total: int) -> list[str]:
     return lines
 
 
-def _colour(name: str) -> tuple[int, int, int]:
+def colour_of(name: str) -> tuple[int, int, int]:
+    """The colour behind transparent pixels; InputError for a name that is none."""
     try:
         return ImageColor.getrgb(name)[:3]
     except ValueError:

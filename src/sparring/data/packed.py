@@ -39,6 +39,7 @@ def write_packed(dataset: Dataset, path: Path) -> None:
         "radius": dataset.modes.radius if dataset.modes else None,
         "digits": dataset.modes is not None and dataset.modes.are_digits,
         "content": dataset.fingerprint,
+        "files": list(dataset.files),
     }
     header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "words": json.dumps(words)}}
     start = 0
@@ -112,6 +113,7 @@ def _checked(tensors: dict[str, Tensor], words: dict[str, Any]) -> Dataset:
         words["licence"],
         tuple(words["notes"]),
         words["content"],
+        files=tuple(words.get("files", ())),
     )
 
 

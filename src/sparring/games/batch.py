@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,12 @@ from torch import Tensor
 from torch.func import functional_call
 
 from sparring.data import to_network
+from sparring.errors import InputError
 from sparring.games.phase import Move
 from sparring.games.sampling import draw_labels, draw_latents
 from sparring.networks.discriminator import Discriminator, Judgement
 from sparring.networks.layers import keyed_noise
+from sparring.networks.styles import Made, has_styles
 
 if TYPE_CHECKING:
     from sparring.games.latent import LatentGame
@@ -47,10 +50,15 @@ class LatentBatch:
         """Real samples [n, ...] as the networks see them."""
         move, game = self.move, self.game
         real = to_network(game.dataset.values[self._indices], game.device, game.dtype)
-        if game.flip:
-            mirrored = torch.rand(move.batch_size, generator=move.draw("flip"))[move.part] < 0.5
-            real = torch.where(mirrored.view(-1, 1, 1, 1).to(game.device), real.flip(-1), real)
-        return real.requires_grad_("real" in move.differentiates)
+        return game.as_grown(self._flipped(real)).requires_grad_("real" in move.differentiates)
+
+    def _flipped(self, images: Tensor) -> Tensor:
+        """Half of the images mirrored where that is wanted, the same places throughout a move."""
+        move, game = self.move, self.game
+        if not game.flip:
+            return images
+        mirrored = torch.rand(move.batch_size, generator=move.draw("flip"))[move.part] < 0.5
+        return torch.where(mirrored.view(-1, 1, 1, 1).to(game.device), images.flip(-1), images)
 
     @cached_property
     def labels(self) -> Tensor | None:
@@ -81,24 +89,37 @@ class LatentBatch:
     @cached_property
     def fake(self) -> Tensor:
         """Generated samples [n, ...]."""
+        made = self._made.samples if isinstance(self._made, Made) else self._made
+        fake = made.to(self.game.dtype)
+        return fake.requires_grad_() if "fake" in self.move.differentiates else fake
+
+    @property
+    def styles(self) -> Tensor:
+        """What a style generator made the fakes of [n, layers, size], in the same graph."""
+        if not isinstance(self._made, Made):
+            raise InputError("this generator has no styles", "choose generator.name=stylegan2")
+        return self._made.styles
+
+    @cached_property
+    def _made(self) -> Tensor | Made:
         learning = G in self.move.learning
         with nullcontext() if learning else torch.no_grad():
             made = self._call(G, "z", self.z, self.fake_labels)
-        assert isinstance(made, Tensor)
-        fake = made.to(self.game.dtype)
-        return fake.requires_grad_() if "fake" in self.move.differentiates else fake
+        assert not isinstance(made, Judgement)
+        return made
+
+    def first(self, count: int) -> LatentBatch:
+        """The first samples of this one as a batch of their own."""
+        start, stop = self.move.part.start, self.move.part.stop
+        part = slice(start, min(start + count, stop))
+        return LatentBatch(self.game, replace(self.move, part=part))
 
     @cached_property
     def on_real(self) -> Judgement:
         """What the discriminator says of the real samples."""
         if self._sees_both_at_once:
-            said = self._both[0]
-        else:
-            said = self.judge("real", self.real, self.labels)
-        if D in self.move.learning:
-            for stage in self.game.augment:
-                stage.watch(said.logits.detach())
-        return said
+            return self._both[0]
+        return self.judge("real", self.real, self.labels)
 
     @cached_property
     def on_fake(self) -> Judgement:
@@ -115,6 +136,12 @@ class LatentBatch:
         """Draws [n, *shape] from U[0, 1), e.g. for points between samples."""
         move, game = self.move, self.game
         drawn = torch.rand((move.batch_size, *shape), generator=move.draw(name))[move.part]
+        return drawn.to(game.device, game.dtype)
+
+    def normal(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Draws [n, *shape] from N(0, 1)."""
+        move, game = self.move, self.game
+        drawn = torch.randn((move.batch_size, *shape), generator=move.draw(name))[move.part]
         return drawn.to(game.device, game.dtype)
 
     @cached_property
@@ -140,16 +167,19 @@ class LatentBatch:
     def with_parameters(self, player: str, parameters: dict[str, Tensor]) -> LatentBatch:
         """The same batch, seen by a player with other weights (unrolled steps)."""
         view = copy.copy(self)
-        stale = ("on_real", "on_fake", "_both") + (("fake",) if player == G else ())
+        stale = ("on_real", "on_fake", "_both") + (("fake", "_made") if player == G else ())
         view.__dict__ = {key: kept for key, kept in self.__dict__.items() if key not in stale}
         view._replaced = self._replaced | {player: parameters}
         return view
 
     def statistics(self) -> dict[str, Tensor]:
-        if D not in self.move.learning:
+        """What the discriminator says while it learns; a move that is a penalty's own, and looks at
+        one side only, tells nothing that compares with others."""
+        if D not in self.move.learning or not {"on_real", "on_fake"} <= self.__dict__.keys():
             return {}
         found: dict[str, Tensor] = {}
         for stage in self.game.augment:
+            stage.watch(self.on_real.logits.detach())
             found |= stage.figures()
         for side, said, labels in (
             ("real", self.on_real, self.labels),
@@ -171,15 +201,16 @@ class LatentBatch:
         self, of: str, samples: Tensor, labels: Tensor | None, views: int = 1
     ) -> Judgement:
         said = self._call(D, of, samples, labels, views)
-        if not isinstance(said, Judgement):
+        if isinstance(said, Tensor):
             said = Judgement(said.flatten())
+        assert isinstance(said, Judgement)
         exact = torch.float64 if self.game.dtype == torch.float64 else torch.float32
         given = {name: part for name, part in said._asdict().items() if part is not None}
         return Judgement(**{name: part.to(exact) for name, part in given.items()})
 
     def _call(
         self, player: str, of: str, inputs: Tensor, labels: Tensor | None, views: int = 1
-    ) -> Tensor | Judgement:
+    ) -> Tensor | Judgement | Made:
         """A player's forward pass, in its precision and with its layers' noise drawn by key."""
         move, game = self.move, self.game
         for name, layer in game.noisy[player]:
@@ -192,7 +223,8 @@ class LatentBatch:
         given: tuple[Tensor | None, ...] = (inputs,)
         if player in game.conditional:
             given = (inputs, labels)
-        whole = {"whole": True} if isinstance(network, Discriminator) else {}
+        tells_more = isinstance(network, Discriminator) or has_styles(network)
+        whole = {"whole": True} if tells_more else {}
         with move.autocast(player):
             if player in self._replaced:
                 return functional_call(network, self._replaced[player], given, whole)

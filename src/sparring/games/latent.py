@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from sparring.data import Dataset, Sampler
+from sparring.data import Dataset, Sampler, to_network
 from sparring.errors import InputError
 from sparring.games.batch import D, G, LatentBatch
-from sparring.games.phase import Move, Phase
-from sparring.games.sampling import generate, prior_of
+from sparring.games.phase import Given, Move, Phase, with_apart
+from sparring.games.sampling import generate, latents_of, prior_of
 from sparring.lookup import find
 from sparring.networks import build_discriminator, build_generator, takes_labels
 from sparring.networks.discriminator import spectral_norms
+from sparring.networks.growing import Growing
 from sparring.networks.layers import noisy_layers, uses_batch_statistics
 from sparring.objectives import (
     LOSSES,
@@ -30,6 +32,8 @@ from sparring.objectives import (
 )
 from sparring.randomness import seed_of
 from sparring.recipe import Recipe
+
+GRID, CLOUD = 100, 2000  # latents of a snapshot: images, vectors
 
 
 class LatentGame:
@@ -69,34 +73,38 @@ class LatentGame:
         self.conditional = {name for name, one in self.players.items() if takes_labels(one)}
         self._check_labels()
         self.spectral_norms = spectral_norms(discriminator)
+        self.growth = recipe.growth
+        self.growing = [one for one in self.players.values() if isinstance(one, Growing)]
+        self.before_step(0)
         self.judges_alone = not uses_batch_statistics(discriminator)
         self.augment = [stage.to(self.device) for stage in augment]
         self.memories: Mapping[str, nn.Module] = {
             f"augment.{i}": stage for i, stage in enumerate(augment)
         }
-        self.phases = [
-            Phase(
-                D,
-                (D,),
-                recipe.optimizer.discriminator,
-                [adversarial(D, loss), *penalties],
-                repeats=recipe.repeats.discriminator,
-                after=self._after_discriminator(recipe.clip_weights),
-            ),
-            Phase(
-                G,
-                (G,),
-                recipe.optimizer.generator,
-                [self._of_generator(recipe), *terms],
-                repeats=recipe.repeats.generator,
-            ),
-        ]
+        of_discriminator = Phase(
+            D,
+            (D,),
+            recipe.optimizer.discriminator,
+            [adversarial(D, loss), *penalties],
+            repeats=recipe.repeats.discriminator,
+            after=self._after_discriminator(recipe.clip_weights),
+        )
+        of_generator = Phase(
+            G,
+            (G,),
+            recipe.optimizer.generator,
+            [self._of_generator(recipe), *terms],
+            repeats=recipe.repeats.generator,
+        )
+        self.phases = [*with_apart(of_discriminator), *with_apart(of_generator)]
 
     def _of_generator(self, recipe: Recipe) -> Term:
         """The generator's adversarial term, against the discriminator as it is or will be."""
         if recipe.unroll.steps == 0:
-            return adversarial(G, self.loss)
-        return unrolled(self.players[D], self.loss, recipe)
+            term = adversarial(G, self.loss)
+        else:
+            term = unrolled(self.players[D], self.loss, recipe)
+        return replace(term, weight=recipe.loss.weight)
 
     def _check_labels(self) -> None:
         """Both players are conditional, on the classes of the data, or none is."""
@@ -131,11 +139,37 @@ class LatentGame:
         """Samples [N, ...] of a generator, as in the data set."""
         return generate(network, self.prior.of(seeds), self.dataset.is_images)
 
+    def makes(self, player: str) -> Dataset:
+        return self.dataset
+
+    def given(self, player: str, split: str) -> Given:
+        return self.prior
+
+    def snapshot(self, averages: Mapping[str, nn.Module]) -> list[Tensor]:
+        """Samples of the same latents; images of a conditional generator class by class."""
+        if not self.dataset.is_images:
+            return [self.sample(averages[G], range(CLOUD))]
+        if self.prior.classes:
+            return [generate(averages[G], self.prior.in_order(range(GRID)), images=True)]
+        return [self.sample(averages[G], range(GRID))]
+
+    def examples(self, player: str, count: int) -> Tensor:
+        if player == G:
+            return latents_of(self.prior.latent, range(count))
+        real = self.dataset.values[self.dataset.splits["train"][:count]]
+        return to_network(real, torch.device("cpu"))
+
     def batch(self, move: Move) -> LatentBatch:
         return LatentBatch(self, move)
 
     def before_step(self, samples_seen: int) -> None:
-        """Nothing grows in this game."""
+        """Players that grow take up the stage of this moment."""
+        for network in self.growing:
+            network.grow(*self.growth.stage(samples_seen, network.resolutions))
+
+    def as_grown(self, real: Tensor) -> Tensor:
+        """Real images [N, C, H, W] with as much detail as generated ones have at this stage."""
+        return self.growing[0].faded(real) if self.growing else real
 
     def equilibrium(self) -> dict[str, float]:
         return self.loss.equilibrium()
@@ -192,6 +226,11 @@ def latent_game(
 
     The options of the networks are completed in `recipe`.
     """
+    if dataset.source is not None:
+        raise InputError(
+            f"data.inputs={recipe.data.inputs}: this recipe makes images of latents",
+            "leave data.inputs out, or take the recipe pix2pix, cyclegan or srgan",
+        )
     classes = len(dataset.classes) if dataset.labels is not None else 0
     seeds = {player: seed_of(recipe.seed, "init", player) for player in (G, D)}
     made = build_generator(
@@ -207,7 +246,7 @@ def latent_game(
         dataset,
         made,
         judge,
-        _objective(recipe, loss),
+        objective_of(recipe, loss),
         [*make_penalties(recipe), *further[D], *penalties],
         [*further[G], *terms],
         device,
@@ -215,7 +254,7 @@ def latent_game(
     )
 
 
-def _objective(recipe: Recipe, loss: Loss | None) -> Objective:
+def objective_of(recipe: Recipe, loss: Loss | None) -> Objective:
     """The loss of a recipe, or one's own, with its pairing and smoothing."""
     if loss is None:
         loss = find(LOSSES, recipe.loss.name, "loss.name")

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from sparring.data import Dataset, to_samples
+from sparring.data import Dataset, to_network, to_samples
+from sparring.errors import InputError
 from sparring.networks import takes_labels
+from sparring.networks.styles import has_styles, truncated
 from sparring.randomness import keyed
 from sparring.recipe import Latent
 
 KEPT = 4  # ranges of seeds: those of snapshots and scores come back again and again
 CHUNK = 64  # the batch size of all sampling: kernels differ between sizes, samples must not
+CHUNK_PIXELS = CHUNK * 64 * 64  # of images that are translated together
 
 
 class Inputs(NamedTuple):
-    """Latents [N, size], and labels [N] for a conditional generator."""
+    """Latents [N, size], and labels [N] for a conditional generator.
+
+    `z` of one that makes images of images are those, uint8 [N, C, H, W].
+    """
 
     z: Tensor
     labels: Tensor | None = None
@@ -52,6 +58,9 @@ class Prior:
             self._kept[seeds] = Inputs(latents_of(self.latent, seeds), self._labels(seeds))
         return self._kept[seeds]
 
+    def wanted(self, seeds: range) -> None:
+        """Of no latent it is known what should become of it."""
+
     def each_class(self, seeds: range, most: int) -> Inputs:
         """The same latents for every class, class by class; of the first `most` classes."""
         z = latents_of(self.latent, seeds)
@@ -68,6 +77,32 @@ class Prior:
             return None
         drawn = [draw_labels(self.class_counts, 1, keyed("label", seed)) for seed in seeds]
         return torch.cat(drawn) if drawn else torch.empty(0, dtype=torch.long)
+
+
+class Pictures:
+    """Where the inputs of a generator come from that makes images of images: a held-out split.
+
+    Input i is image i of the source; there are no more than it has.
+    """
+
+    def __init__(self, dataset: Dataset, split: str) -> None:
+        assert dataset.source is not None
+        self.dataset, self.split = dataset, split
+        self.indices = dataset.source.splits[split]
+
+    def of(self, seeds: range) -> Inputs:
+        """The inputs of sample seeds, as far as there are any."""
+        assert self.dataset.source is not None
+        return Inputs(self.dataset.source.values[self._of(seeds, self.indices)])
+
+    def wanted(self, seeds: range) -> Tensor | None:
+        """What should become of them, uint8 [N, C, H, W], where that is known."""
+        if self.split not in self.dataset.pairs:
+            return None
+        return self.dataset.values[self._of(seeds, self.dataset.splits[self.split])]
+
+    def _of(self, seeds: range, indices: Tensor) -> Tensor:
+        return indices[[seed for seed in seeds if seed < len(indices)]]
 
 
 def prior_of(latent: Latent, dataset: Dataset, generator: nn.Module) -> Prior:
@@ -96,23 +131,54 @@ def latents_of(latent: Latent, seeds: Sequence[int]) -> Tensor:
     return torch.stack(rows) if rows else torch.empty(0, latent.size)
 
 
-@torch.inference_mode()
-def generate(generator: nn.Module, inputs: Inputs | Tensor, images: bool) -> Tensor:
-    """Samples [N, ...] of inputs, or of latents [N, size] alone; the last batch is filled up."""
+def generate(
+    generator: nn.Module,
+    inputs: Inputs | Tensor,
+    images: bool,
+    truncation: float | None = None,
+) -> Tensor:
+    """Samples [N, ...] of inputs, or of latents [N, size] alone, perhaps truncated."""
     z, labels = inputs if isinstance(inputs, Inputs) else Inputs(inputs)
+
+    def samples(z: Tensor, labels: Tensor | None = None) -> Tensor:
+        shares = None if truncation is None else torch.full((len(z),), truncation, device=z.device)
+        return to_samples(truncated(generator, z, labels, shares), images)
+
+    return in_batches(generator, samples, z, labels)
+
+
+@torch.inference_mode()
+def in_batches(
+    generator: nn.Module, work: Callable[..., Tensor], z: Tensor, labels: Tensor | None = None
+) -> Tensor:
+    """What `work` makes of rows z [N, ...] and labels, in batches of one size on the generator's
+    device; the last one is filled up with zeros."""
     parameter = next(generator.parameters())
+    chunk = CHUNK if z.dim() == 2 else max(1, min(CHUNK, CHUNK_PIXELS // z[0, 0].numel()))
     parts = []
-    for start in range(0, len(z), CHUNK):
-        count = len(z[start : start + CHUNK])
-        given = [_filled(z[start : start + CHUNK]).to(parameter.device, parameter.dtype)]
+    for start in range(0, len(z), chunk):
+        count = len(z[start : start + chunk])
+        part = _filled(z[start : start + chunk], chunk)
+        given = [to_network(part, parameter.device, parameter.dtype)]
         if labels is not None:
-            given.append(_filled(labels[start : start + CHUNK]).to(parameter.device))
-        parts.append(to_samples(generator(*given)[:count], images))
+            given.append(_filled(labels[start : start + chunk], chunk).to(parameter.device))
+        parts.append(work(*given)[:count])
     return torch.cat(parts)
 
 
-def _filled(part: Tensor) -> Tensor:
+def _filled(part: Tensor, size: int) -> Tensor:
     """A part of a batch with zeros to the usual size."""
-    filled = part.new_zeros((CHUNK, *part.shape[1:]))
+    filled = part.new_zeros((size, *part.shape[1:]))
     filled[: len(part)] = part
     return filled
+
+
+def check_truncation(generator: nn.Module, latent: Latent, share: float = 1.0) -> None:
+    """InputError where latents cannot be truncated, or not to such a share."""
+    if not 0 <= share <= 1:
+        raise InputError(f"--truncation {share:g} is no share", "choose from 0 (the mean) to 1")
+    if latent.prior == "uniform" and not has_styles(generator):
+        raise InputError(
+            "latents from a uniform prior cannot be truncated: they have no tails",
+            "leave --truncation out",
+        )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sparring.data import Dataset
 from sparring.errors import InputError
-from sparring.games import Game, LatentGame
+from sparring.games import Game, Given, Prior, generate
 from sparring.lookup import find
 from sparring.metrics.cas import cas
 from sparring.metrics.copies import memorization, two_sample
@@ -22,9 +22,10 @@ from sparring.metrics.fid import fid
 from sparring.metrics.inception_score import inception_score
 from sparring.metrics.kept import real_features
 from sparring.metrics.kid import kid
+from sparring.metrics.likeness import l1, psnr
 from sparring.metrics.lpips import lpips_features, lpips_if_there
 from sparring.metrics.modes import modes
-from sparring.metrics.needs import Given, check_needs
+from sparring.metrics.needs import There, check_needs
 from sparring.metrics.neighbours import coverage, density, precision, recall
 from sparring.metrics.path_length import perceptual_path_length, source
 from sparring.metrics.record import Comparison, Estimate, Made, Provenance, Record, Source
@@ -42,6 +43,7 @@ __all__ = [
     "check_metrics",
     "lpips_features",
     "made_by",
+    "made_of",
     "need_labels",
     "source",
 ]
@@ -71,6 +73,8 @@ METRICS: dict[str, Metric] = {
     "modes": Metric(modes, higher_is_better=True, needs=("known modes",)),
     "wasserstein": Metric(wasserstein, needs=("vectors",)),
     "moments": Metric(moments, needs=("vectors",)),
+    "l1": Metric(l1, needs=("pairs",)),
+    "psnr": Metric(psnr, higher_is_better=True, needs=("pairs",)),
 }
 
 
@@ -88,7 +92,8 @@ def check_metrics(
     folder = weights is not None and Path(weights).is_dir()
     extractor = find_extractor(features, dataset, None if folder else weights)
     for name in names:
-        check_needs(name, _find(name).needs, Given(dataset, extractor, labels, generator=True))
+        there = There(dataset, extractor, labels, dataset.source is None, bool(dataset.pairs))
+        check_needs(name, _find(name).needs, there)
 
 
 def need_labels(names: Sequence[str]) -> bool:
@@ -151,10 +156,10 @@ class Scorer:
         made = _made(made)
         chosen = {name: _find(name) for name in metrics}
         self._check_shape(made.samples)
-        labelled, sampled = made.labels is not None, made.generator is not None
-        given = Given(self.dataset, self.extractor, labelled, sampled)
+        came = (made.labels is not None, made.generator is not None, made.wanted is not None)
+        there = There(self.dataset, self.extractor, *came)
         for name, metric in chosen.items():
-            check_needs(name, metric.needs, given)
+            check_needs(name, metric.needs, there)
         needed = {need for metric in chosen.values() for need in metric.needs}
         comparison = self._comparison(made, needed)
         return {name: metric.function(comparison) for name, metric in chosen.items()}
@@ -188,6 +193,7 @@ class Scorer:
             held_out,
             labels=made.labels,
             generator=made.generator,
+            wanted=made.wanted,
             split=self.split,
             extractor=self.extractor,
             perceptual=self.perceptual,
@@ -204,12 +210,17 @@ class Scorer:
         return real_features(self.extractor, self.dataset, split)
 
 
-def made_by(game: Game, network: nn.Module, seeds: range) -> Made:
-    """Samples of a player of a game, with all that its kind of game knows of them."""
-    samples = game.sample(network, seeds)
-    if not isinstance(game, LatentGame):
-        return Made(samples)
-    return Made(samples, game.prior.of(seeds).labels, source(network, game.prior))
+def made_by(game: Game, player: str, network: nn.Module, seeds: range, split: str) -> Made:
+    """What an averaged player of a game makes, to be scored on a split."""
+    return made_of(network, game.given(player, split), seeds, game.makes(player).is_images)
+
+
+def made_of(network: nn.Module, given: Given, seeds: range, images: bool) -> Made:
+    """What a generator makes of inputs, with all that is known of them."""
+    inputs = given.of(seeds)
+    samples = generate(network, inputs, images)
+    walked = source(network, given) if isinstance(given, Prior) else None
+    return Made(samples, inputs.labels, walked, given.wanted(seeds))
 
 
 def _made(made: Made | Tensor) -> Made:

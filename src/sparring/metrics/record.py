@@ -25,11 +25,15 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Made:
-    """Generated samples [M, ...], and what only some metrics need: labels [M], the generator."""
+    """Generated samples [M, ...], and what only some metrics need.
+
+    Labels [M], the generator; of images made of images what they should be [M, ...].
+    """
 
     samples: Tensor
     labels: Tensor | None = None
     generator: Source | None = None
+    wanted: Tensor | None = None
 
 
 Found = TypeVar("Found")
@@ -41,10 +45,10 @@ class Comparison:
 
     Only for metrics that say that they need them: class `logits` [M, K] of the generated samples,
     features of the training set [T, F] and of data held out from training [H, F], `labels` [M] of
-    the generated samples, the `generator`. `extractor` made the features; `perceptual` ones, where
-    there are any, are for comparing single samples. What several metrics work out alike is put
-    down in `found`; what depends on the real side alone in `kept`, which a Scorer hands on to its
-    next comparison.
+    the generated samples, the `generator`, what each sample should be (`wanted`). `extractor` made
+    the features; `perceptual` ones, where there are any, are for comparing single samples. What
+    several metrics work out alike is put down in `found`; what depends on the real side alone in
+    `kept`, which a Scorer hands on to its next comparison.
     """
 
     real: Tensor
@@ -56,6 +60,7 @@ class Comparison:
     held_out: Tensor | None = None
     labels: Tensor | None = None
     generator: Source | None = None
+    wanted: Tensor | None = None
     split: str = "all"
     extractor: Extractor | None = None
     perceptual: Extractor | None = None

@@ -15,8 +15,14 @@ from sparring.networks.discriminator import takes_labels
 from sparring.networks.layers import seeded
 from sparring.networks.mlp import MLPDiscriminator, MLPGenerator
 from sparring.networks.moments import MomentsDiscriminator
+from sparring.networks.patch import PatchDiscriminator
 from sparring.networks.probe import outputs
+from sparring.networks.progressive import ProgressiveDiscriminator, ProgressiveGenerator
+from sparring.networks.r3gan import R3GANDiscriminator, R3GANGenerator
 from sparring.networks.resnet import ResNetDiscriminator, ResNetGenerator
+from sparring.networks.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from sparring.networks.translators import ResidualTranslator, UNetGenerator
+from sparring.networks.upscaler import Upscaler
 from sparring.recipe import Network
 
 __all__ = [
@@ -32,7 +38,8 @@ __all__ = [
 class Family(NamedTuple):
     """The constructors of one kind of network.
 
-    The generator takes (latent_size, shape, **options), the discriminator (shape, **options).
+    The generator takes (latent_size, shape, **options), or in place of the size the shape of the
+    images that it translates; the discriminator (shape, **options).
     """
 
     generator: Callable[..., nn.Module]
@@ -43,13 +50,20 @@ NETWORKS: dict[str, Family] = {
     "mlp": Family(MLPGenerator, MLPDiscriminator),
     "dcgan": Family(DCGANGenerator, DCGANDiscriminator),
     "resnet": Family(ResNetGenerator, ResNetDiscriminator),
+    "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
+    "progressive": Family(ProgressiveGenerator, ProgressiveDiscriminator),
+    "stylegan2": Family(StyleGAN2Generator, StyleGAN2Discriminator),
     "moments": Family(MLPGenerator, MomentsDiscriminator),  # only its discriminator is special
+    "translator": Family(ResidualTranslator, PatchDiscriminator),
+    "unet": Family(UNetGenerator, PatchDiscriminator),
+    "upscaler": Family(Upscaler, DCGANDiscriminator),
+    "patch": Family(ResidualTranslator, PatchDiscriminator),
 }
 
 
 def build_generator(
     network: Network,
-    latent_size: int,
+    given: int | tuple[int, ...],
     shape: tuple[int, ...],
     seed: int,
     make: Callable[..., nn.Module] | None = None,
@@ -57,15 +71,19 @@ def build_generator(
 ) -> nn.Module:
     """The generator that a recipe names, or `make` does; its options are completed in `network`.
 
+    `given` is the size of its latents, or the shape of the images that it makes images of.
     `classes` is how many the data has; only a network with a constructor parameter of that name,
     and a `condition`, is given them.
     """
     own = make is not None or network.name not in NETWORKS
     make = make or _constructor(network, "generator")
+    if not own:
+        _check_kind(network.name, getattr(make, "translates", False), given)
     _complete(network, make, "generator", classes)
-    made = _made(network, make, "generator", seed, latent_size, shape)
+    made = _made(network, make, "generator", seed, given, shape)
     if own:
-        _check_own("generator", made, torch.zeros(2, latent_size), (2, *shape))
+        sizes = given if isinstance(given, tuple) else (given,)
+        _check_own("generator", made, torch.zeros(2, *sizes), (2, *shape))
     return made
 
 
@@ -88,6 +106,22 @@ def build_discriminator(
 
 def count_parameters(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _check_kind(name: str, translates: bool, given: int | tuple[int, ...]) -> None:
+    """InputError for a network of latents where images are given, or the other way round."""
+    if translates == isinstance(given, tuple):
+        return
+    fitting = [
+        other
+        for other, family in NETWORKS.items()
+        if getattr(family.generator, "translates", False) != translates
+    ]
+    takes, needed = ("images", "latents") if translates else ("latents", "images")
+    raise InputError(
+        f"generator.name: `{name}` takes {takes}, this recipe gives {needed}",
+        f"choose one of: {', '.join(fitting)}",
+    )
 
 
 def _constructor(network: Network, player: str) -> Callable[..., nn.Module]:

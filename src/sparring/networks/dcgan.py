@@ -33,12 +33,13 @@ from sparring.recipe import Positive
 MAX_FACTOR = 8  # the widest layer has this many times `width` channels
 
 
-def check_shape(name: str, shape: tuple[int, ...]) -> int:
+def check_shape(name: str, shape: tuple[int, ...], largest: int = 256) -> int:
     """The size of square images; InputError for samples that network `name` cannot make."""
     size = shape[-1]
-    if len(shape) != 3 or shape[1] != size or size % 4 or not 8 <= size <= 256:
+    if len(shape) != 3 or shape[1] != size or size % 4 or not 8 <= size <= largest:
         raise InputError(
-            f"{name} makes square images of 8 to 256 pixels in steps of 4, not samples of {shape}",
+            f"{name} makes square images of 8 to {largest} pixels in steps of 4, "
+            f"not samples of {shape}",
             "set data.size, or use generator.name=mlp discriminator.name=mlp",
         )
     return size
@@ -50,7 +51,7 @@ def doublings(size: int) -> tuple[int, int]:
     An exact base of 4 to 15 is taken where there is one (28 = 7·4, 64 = 4·16); other sizes, like
     100, are made a little larger (112 = 7·16) and cropped.
     """
-    for k in range(6, 0, -1):
+    for k in range(8, 0, -1):
         if size % 2**k == 0 and 4 <= size // 2**k <= 15:
             return size // 2**k, k
     k = int(math.log2(size / 4))

@@ -18,8 +18,8 @@ JudgeCondition = Literal["none", "embedding", "projection", "auxiliary"]
 class Judgement(NamedTuple):
     """What a discriminator says of a batch, in fp32.
 
-    logits [N] (fewer where samples are judged in packs), the features [N, F] before its head, and
-    class logits [N, K] where it has an auxiliary classifier.
+    logits [N] (fewer where samples are judged in packs, [N, P] where each has P patches), the
+    features [N, F] before its head, and class logits [N, K] where it has an auxiliary classifier.
     """
 
     logits: Tensor
@@ -46,9 +46,10 @@ class Head(nn.Module):
         super().__init__()
         self.minibatch = None if minibatch == "none" else minibatch_layer(minibatch, inputs)
         inputs += self.minibatch.added if self.minibatch else 0
-        self.logit = nn.Linear(inputs, 1, bias=bias)
-        self.embedding = nn.Embedding(classes, inputs) if condition == "projection" else None
-        if self.embedding is not None:
+        self.logit: nn.Module = nn.Linear(inputs, 1, bias=bias)
+        self.embedding: nn.Module | None = None
+        if condition == "projection":
+            self.embedding = nn.Embedding(classes, inputs)
             nn.init.xavier_uniform_(self.embedding.weight)  # PyTorch's N(0, 1) drowns the rest
         self.classify = nn.Linear(inputs, classes) if condition == "auxiliary" else None
 
@@ -61,6 +62,19 @@ class Head(nn.Module):
         return Judgement(logits, features, classes)
 
 
+class PatchHead(nn.Module):
+    """Maps [N, C, H, W] to a logit for each of their places, which sees a patch of the image."""
+
+    classify: None = None
+
+    def __init__(self, inputs: int, kernel: int = 4) -> None:
+        super().__init__()
+        self.logit = nn.Conv2d(inputs, 1, kernel, padding=1)
+
+    def forward(self, features: Tensor, labels: Tensor | None = None) -> Judgement:
+        return Judgement(self.logit(features).flatten(1), features.flatten(1))
+
+
 class Discriminator(nn.Module):
     """Samples [N, *shape], with labels [N] where it has `classes`, to logits [N].
 
@@ -68,7 +82,7 @@ class Discriminator(nn.Module):
     their channels side by side: then there are [N / packing] logits (PacGAN, Lin et al., 2018).
     """
 
-    head: Head
+    head: Head | PatchHead
     classes: int = 0
     packing: int = 1
 
@@ -78,7 +92,7 @@ class Discriminator(nn.Module):
         return self.packing > 1
 
     def features(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """What the head sees of packed samples: [N, F]."""
+        """What the head sees of packed samples: [N, F], or maps for a head of patches."""
         raise NotImplementedError
 
     def forward(

@@ -29,16 +29,35 @@ class EqualizedLinear(nn.Module):
 
 
 class EqualizedConv2d(nn.Module):
-    """A convolution of odd kernel that keeps the size, equalized as EqualizedLinear is."""
+    """A convolution of odd kernel, equalized as EqualizedLinear is.
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> None:
+    It keeps the size; with a `stride` it takes maps that are padded already.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, bias: bool = True, stride: int = 1
+    ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
-        self.scale, self.padding = 1 / math.sqrt(inputs * kernel**2), kernel // 2
+        self.scale, self.stride = 1 / math.sqrt(inputs * kernel**2), stride
+        self.padding = kernel // 2 if stride == 1 else 0
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.conv2d(x, self.weight * self.scale, self.bias, padding=self.padding)
+        weight = self.weight * self.scale
+        return nn.functional.conv2d(x, weight, self.bias, self.stride, self.padding)
+
+
+class EqualizedEmbedding(nn.Module):
+    """Labels [N] to vectors [N, outputs] from N(0, 1), scaled when they are used."""
+
+    def __init__(self, classes: int, outputs: int, scale: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, outputs))
+        self.scale = scale
+
+    def forward(self, labels: Tensor) -> Tensor:
+        return nn.functional.embedding(labels, self.weight) * self.scale
 
 
 def pixel_norm(x: Tensor, epsilon: float = 1e-8) -> Tensor:

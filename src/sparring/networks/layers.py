@@ -14,6 +14,7 @@ from sparring.errors import InputError
 
 ActivationName = Literal["relu", "leaky_relu", "tanh", "sigmoid", "silu"]
 NormalizationName = Literal["none", "batch", "layer"]
+PictureNormalization = Literal["none", "batch", "instance"]  # of networks from images to images
 InitName = Literal["normal", "xavier", "he", "orthogonal", "default"]
 
 # Draws int16 noise of a shape for one layer; its first dimension is the batch.
@@ -28,7 +29,30 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class Dropout(nn.Module):
+class Noisy(nn.Module):
+    """A layer that draws noise in training, from the move's key, so that runs resume exactly.
+
+    Outside training by this package the noise comes from PyTorch's global generator.
+    """
+
+    noise: NoiseSource | None = None
+
+    def words(self, shape: torch.Size, device: torch.device) -> Tensor:
+        """Uniform int16 of a shape, batch first."""
+        if self.noise is None:
+            return torch.randint(-32768, 32768, shape, dtype=torch.int16, device=device)
+        return self.noise(shape).to(device, non_blocking=True)
+
+    def uniform(self, shape: torch.Size, device: torch.device) -> Tensor:
+        """Draws from U(0, 1), in steps of 2^-16."""
+        return (self.words(shape, device).float() + 32768.5) / 65536
+
+    def normal(self, shape: torch.Size, device: torch.device) -> Tensor:
+        """Draws from N(0, 1), of 2^16 values up to 4.2."""
+        return (2 * self.uniform(shape, device) - 1).erfinv() * math.sqrt(2)
+
+
+class Dropout(Noisy):
     """Dropout whose noise comes from the move's key, so that runs resume exactly.
 
     PyTorch's own takes no generator. The rate is exact to 2^-16; outside training by this package
@@ -40,7 +64,6 @@ class Dropout(nn.Module):
         if not 0 <= rate < 1:
             raise ValueError(f"dropout rate {rate} is not in [0, 1)")
         self.rate = rate
-        self.noise: NoiseSource | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
@@ -55,9 +78,9 @@ class Dropout(nn.Module):
         return f"rate={self.rate}"
 
 
-def noisy_layers(network: nn.Module) -> list[tuple[str, Dropout]]:
+def noisy_layers(network: nn.Module) -> list[tuple[str, Noisy]]:
     """The layers of a network that draw noise in training, by name."""
-    return [(name, layer) for name, layer in network.named_modules() if isinstance(layer, Dropout)]
+    return [(name, layer) for name, layer in network.named_modules() if isinstance(layer, Noisy)]
 
 
 def keyed_noise(draw: torch.Generator, batch_size: int, part: slice, views: int = 1) -> NoiseSource:
@@ -81,10 +104,13 @@ def keyed_noise(draw: torch.Generator, batch_size: int, part: slice, views: int 
 
 def uses_batch_statistics(network: nn.Module) -> bool:
     """Whether what the network says of a sample depends on the others in its batch."""
-    return any(
-        isinstance(layer, nn.modules.batchnorm._BatchNorm) or getattr(layer, "couples_batch", False)
-        for layer in network.modules()
-    )
+    return any(map(couples, network.modules()))
+
+
+def couples(layer: nn.Module) -> bool:
+    """Whether a layer by itself lets the samples of a batch see each other."""
+    batch_norm = isinstance(layer, nn.modules.batchnorm._BatchNorm)
+    return batch_norm or bool(getattr(layer, "couples_batch", False))
 
 
 def normalization_1d(name: NormalizationName, width: int) -> list[nn.Module]:
@@ -123,7 +149,9 @@ class ConditionalBatchNorm2d(nn.Module):
         return torch.addcmul(bias, x, gain)
 
 
-def normalization_2d(name: NormalizationName, channels: int, classes: int = 0) -> list[nn.Module]:
+def normalization_2d(
+    name: NormalizationName | PictureNormalization, channels: int, classes: int = 0
+) -> list[nn.Module]:
     """The normalization layer for [N, channels, H, W], as a list of none or one.
 
     With classes, gain and bias depend on the label; only batch normalization has that form.
@@ -137,6 +165,8 @@ def normalization_2d(name: NormalizationName, channels: int, classes: int = 0) -
         return [ConditionalBatchNorm2d(channels, classes)]
     if name == "none":
         return []
+    if name == "instance":  # each channel of each image by itself (Ulyanov et al., 2016)
+        return [nn.InstanceNorm2d(channels, affine=True)]
     # One group over all channels and pixels is layer normalization for images.
     return [nn.BatchNorm2d(channels) if name == "batch" else nn.GroupNorm(1, channels)]
 
@@ -160,8 +190,24 @@ def initialize(network: nn.Module, scheme: InitName) -> None:
                 nn.init.orthogonal_(layer.weight, 0.8)
             else:
                 nn.init.kaiming_normal_(layer.weight, a=0.2)
-        elif isinstance(layer, nn.BatchNorm2d) and layer.affine and scheme == "normal":
+        elif (
+            isinstance(layer, nn.BatchNorm2d | nn.InstanceNorm2d)
+            and layer.affine
+            and scheme == "normal"
+        ):
             nn.init.normal_(layer.weight, 1.0, 0.02)
+
+
+def padded(x: Tensor, multiple: int) -> Tensor:
+    """Images [N, C, H, W] mirrored on at the right and bottom until `multiple` divides both sides.
+
+    What an image is too small to mirror repeats its border.
+    """
+    down, right = (-side % multiple for side in x.shape[2:])
+    if not down and not right:
+        return x
+    mirrors = down < x.shape[2] and right < x.shape[3]
+    return nn.functional.pad(x, (0, right, 0, down), mode="reflect" if mirrors else "replicate")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +26,36 @@ class MinibatchStddev(nn.Module):
         count = len(features)
         size = next((size for size in GROUPS if count % size == 0), count)
         groups = features.float().view(size, count // size, -1)
-        spread = (groups.var(dim=0, correction=0) + TINY).sqrt().mean(1)
+        # Not var(), which over the first dimension is thirty times slower on a CPU.
+        variance = (groups - groups.mean(0)).square().mean(0)
+        spread = (variance + TINY).sqrt().mean(1)
         return torch.cat([features, spread.repeat(size)[:, None].to(features.dtype)], dim=1)
+
+
+class Distances(torch.autograd.Function):
+    """L1 distances [K, N, N] between the points [K, N, F] of each kernel.
+
+    torch.cdist is many times quicker than the differences written out, but its gradient has none,
+    and penalties differentiate twice: there, and only there, they are written out.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor) -> Tensor:
+        ctx.save_for_backward(points)
+        return torch.cdist(points, points, p=1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (points,) = ctx.saved_tensors
+        both = gradients[0] + gradients[0].mT  # a distance is of either point
+        if torch.is_grad_enabled():
+            signs = (points[:, :, None] - points[:, None]).sign()
+            return (both[..., None] * signs).sum(2)
+        with torch.enable_grad():
+            moved = points.detach().requires_grad_()
+            apart = torch.cdist(moved, points.detach(), p=1)
+        (slope,) = torch.autograd.grad(apart, moved, both)
+        return slope
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -46,9 +74,8 @@ class MinibatchDiscrimination(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         mapped = self.kernels(features).float().view(-1, KERNELS, KERNEL_SIZE)
-        # Not torch.cdist, whose gradient has none: penalties differentiate twice.
-        distances = (mapped[:, None] - mapped[None]).abs().sum(3)
-        near = (-distances).exp().sum(1) - 1  # without the sample itself
+        distances: Tensor = Distances.apply(mapped.transpose(0, 1))
+        near = (-distances).exp().sum(2).T - 1  # without the sample itself
         return torch.cat([features, near.to(features.dtype)], dim=1)
 
 

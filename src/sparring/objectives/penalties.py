@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,10 +21,10 @@ TINY = 1e-12  # of a squared norm: the root of 0 has no slope
 def squared_gradient_norm(logits: Tensor, images: Tensor) -> Tensor:
     """||∂ logit / ∂ image||² of each sample [N], with a graph for the second backward pass.
 
-    One logit [1] for the whole batch counts as that of each of its samples, so that a weight means
-    the same whatever the batch size.
+    One logit [1] for the whole batch counts as that of each of its samples, and of patches [N, P]
+    the mean does, so that a weight means the same whatever the batch size.
     """
-    total = logits.sum() * (len(images) / len(logits))
+    total = logits.sum() * (len(images) / logits.numel())
     (gradient,) = torch.autograd.grad(total, images, create_graph=True)
     return gradient.square().flatten(1).sum(1)
 
@@ -99,7 +100,10 @@ def make_penalties(recipe: Recipe) -> list[Term]:
     """The penalties of a recipe."""
     samples = recipe.steps * recipe.batch_size
     return [
-        make_penalty(one.name, scheduled(one, samples), one.every, f"penalties.{place}.name")
+        replace(
+            make_penalty(one.name, scheduled(one, samples), one.every, f"penalties.{place}.name"),
+            apart=one.apart,
+        )
         for place, one in enumerate(recipe.penalties)
     ]
 

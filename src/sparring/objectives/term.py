@@ -17,9 +17,10 @@ class Term:
 
     `weight` is a number or a function of samples seen. `every=k` computes the term each k-th step,
     scaled by k, inside the same backward pass. `differentiates` names the images (`real`, `fake`)
-    whose gradients it needs; `reads_real` says that it looks at real samples at all.
+    or `styles` whose gradients it needs; `reads_real` says that it looks at real samples at all.
     `couples_batch` says that a sample's value depends on the others, which rules micro-batches
-    out. A term with memory is an nn.Module as `fn`: its buffers are checkpointed.
+    out. A term with memory is an nn.Module as `fn`: its buffers are checkpointed. One that stands
+    `apart` is a phase of its own, by its player's optimizer.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Term:
     differentiates: frozenset[str] = frozenset()
     reads_real: bool = True
     couples_batch: bool = False
+    apart: bool = False
 
     def is_due(self, step: int) -> bool:
         return step % self.every == 0

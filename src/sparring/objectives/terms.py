@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,8 +13,19 @@ from torch.nn.functional import cross_entropy
 from sparring.errors import InputError
 from sparring.lookup import find
 from sparring.networks.discriminator import Discriminator
+from sparring.networks.styles import has_styles
+from sparring.objectives.path_length import PathLength
 from sparring.objectives.penalties import scheduled
 from sparring.objectives.term import Term, Weight
+from sparring.objectives.translated import (
+    content,
+    content_random,
+    content_vgg16,
+    cycle,
+    identity,
+    l1,
+    l2,
+)
 from sparring.recipe import Recipe
 
 G, D = "generator", "discriminator"
@@ -126,11 +138,30 @@ def historical_averaging(players: Players, weight: Weight, every: int) -> dict[s
     }
 
 
+def path_length(players: Players, weight: Weight, every: int) -> dict[str, Term]:
+    """The generator's images change evenly with its styles (Karras et al., 2020)."""
+    if not has_styles(players[G]):
+        raise InputError(
+            "term `path-length` needs a generator with styles", "set generator.name=stylegan2"
+        )
+    wanted = frozenset({"styles"})
+    term = Term("path-length", PathLength(), weight, every, differentiates=wanted, reads_real=False)
+    return {G: term}
+
+
 TERMS: dict[str, MakeTerms] = {
+    "content": content,
+    "content-random": content_random,
+    "content-vgg16": content_vgg16,
+    "cycle": cycle,
+    "identity": identity,
+    "l1": l1,
+    "l2": l2,
     "classification": classification,
     "classification-of-fakes": classification_of_fakes,
     "feature-matching": feature_matching,
     "historical-averaging": historical_averaging,
+    "path-length": path_length,
 }
 
 
@@ -147,5 +178,5 @@ def make_terms(recipe: Recipe, players: Players) -> dict[str, list[Term]]:
                 "let it return {'generator': sparring.objectives.Term(...)} or of both players",
             )
         for player, term in found.items():
-            made[player].append(term)
+            made[player].append(replace(term, apart=chosen.apart))
     return made

@@ -60,7 +60,7 @@ class Unrolled(nn.Module):
             cost = self.loss.discriminator(view.on_real.logits, view.on_fake.logits).mean()
             (way,) = torch.autograd.grad(cost, weights, create_graph=True)
             if moments is not None:
-                way, moments = self._adam(way, moments, step)
+                way, moments = self._adam(way, moments, step, progress)
             weights = weights - lr * way
         view = seen_by(weights)
         if self.loss.loss.saturating:
@@ -84,9 +84,11 @@ class Unrolled(nn.Module):
 
         return seen_by
 
-    def _adam(self, slope: Tensor, moments: Moments, step: int) -> tuple[Tensor, Moments]:
+    def _adam(
+        self, slope: Tensor, moments: Moments, step: int, progress: float
+    ) -> tuple[Tensor, Moments]:
         """Adam's way for rate 1 and the moments after it, which are kept after the first move."""
-        first, second = self.optimizer.betas
+        first, second = self.optimizer.betas_at(progress)
         mean = torch.lerp(slope, moments[0], first)
         square = torch.lerp(slope.square(), moments[1], second)
         if step == 0:

@@ -54,9 +54,10 @@ class Evaluation:
         config = state.recipe.evaluation
         if self._scorer is None:
             self._scorer = Scorer(self.dataset, "select", config.features, weights=config.weights)
-        average = state.ema[state.game.averaged[0]].module
+        player = state.game.averaged[0]
         self._scored_step = state.step
-        made = made_by(state.game, average, range(config.samples))
+        network = state.ema[player].module
+        made = made_by(state.game, player, network, range(config.samples), "select")
         found = self._scorer.estimates(made, config.metrics)
         values = {name: estimate.value for name, estimate in found.items()}
         if self._is_better(values, config.metrics[0]):

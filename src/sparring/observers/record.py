@@ -9,16 +9,15 @@ import torch
 
 from sparring.data import Dataset
 from sparring.errors import StoppedByFinding
-from sparring.games import LatentGame, generate
+from sparring.games import LatentGame
+from sparring.games.latent import CLOUD
 from sparring.recipe import Recipe
 from sparring.referee import FINDINGS, Finding
-from sparring.report import Judge, judge_of, samples_picture, save_png
+from sparring.report import Judge, judge_of, rows_picture, samples_picture, save_png
 from sparring.run import RunFolder, append_text, line
 from sparring.training import checkpoint
 from sparring.training.loop import Tick
 from sparring.training.state import State
-
-GRID, CLOUD = 100, 2000  # latents of a snapshot: images, vectors
 
 
 class Referee:
@@ -66,7 +65,7 @@ class History:
 
 
 class Snapshots:
-    """The same latents through the averaged generator, a picture every so often."""
+    """The same inputs through the averaged players, a picture every so often."""
 
     def __init__(self, folder: RunFolder, dataset: Dataset) -> None:
         self.folder = folder
@@ -77,19 +76,15 @@ class Snapshots:
         recipe = state.recipe
         if not (tick.is_last or snapshot_is_due(tick.step, recipe)):
             return
-        fake = self._samples(state)
-        title = f"step {tick.step:,} · {tick.samples_seen:,} samples seen"
-        picture = samples_picture(fake, self.backdrop, title, judge=self._judge(state, fake))
+        averages = {name: average.module for name, average in state.ema.items()}
+        shown = state.game.snapshot(averages)
+        if len(shown) == 1:
+            title = f"step {tick.step:,} · {tick.samples_seen:,} samples seen"
+            judge = self._judge(state, shown[0])
+            picture = samples_picture(shown[0], self.backdrop, title, judge=judge)
+        else:
+            picture = rows_picture(shown)
         save_png(picture, self.folder.samples / f"{tick.step}.png")
-
-    def _samples(self, state: State) -> torch.Tensor:
-        """Of the averaged generator; images of a conditional one class by class."""
-        game, average = state.game, state.ema[state.game.averaged[0]].module
-        if not self.dataset.is_images:
-            return game.sample(average, range(CLOUD))
-        if isinstance(game, LatentGame) and game.prior.classes:
-            return generate(average, game.prior.in_order(range(GRID)), images=True)
-        return game.sample(average, range(GRID))
 
     def _judge(self, state: State, fake: torch.Tensor) -> Judge | None:
         """The discriminator now, where it can be drawn: on a line or in the plane."""

@@ -8,11 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from sparring.data import Dataset, to_network
-from sparring.games import Game, Phase, latents_of
+from sparring.data import Dataset
+from sparring.games import Game, Phase
 from sparring.metrics.features import find_extractor
 from sparring.networks.discriminator import Discriminator
-from sparring.networks.layers import uses_batch_statistics
+from sparring.networks.layers import couples
+from sparring.networks.minibatch import MinibatchStddev
 from sparring.networks.probe import last_operation, outputs
 from sparring.recipe import Network, Optimizer, Recipe
 from sparring.referee.finding import Finding
@@ -73,10 +74,13 @@ def coupled_penalty(setup: Setup) -> Iterator[Finding]:
     for name, judge in setup.judges.items():
         # One that gives a single logit for the whole batch has no slope at each sample to blur.
         single = getattr(judge, "couples_batch", False)
-        if terms and uses_batch_statistics(judge) and not single:
-            mend = f"set {name}.normalization=none or layer"
-            if "normalization" not in setup.recipe.discriminator.options():
-                mend = f"take batch statistics out of {name}.name={setup.recipe.discriminator.name}"
+        if terms and _blurs(judge) and not single:
+            options = setup.recipe.discriminator.options()
+            mend = f"take batch statistics out of {name}.name={setup.recipe.discriminator.name}"
+            if options.get("minibatch") == "discrimination":
+                mend = f"set {name}.minibatch=stddev or none"
+            elif "normalization" in options:
+                mend = f"set {name}.normalization=none or layer"
             yield warning(
                 "coupled-penalty",
                 f"penalty {', '.join(terms)} on a {name} whose logits depend on the whole batch",
@@ -84,13 +88,18 @@ def coupled_penalty(setup: Setup) -> Iterator[Finding]:
             )
 
 
+def _blurs(judge: nn.Module) -> bool:
+    """Whether the slope at a sample depends on the others by more than one number: the deviation
+    in a minibatch is published with such penalties (Karras et al., 2018 and 2020)."""
+    return any(couples(one) for one in judge.modules() if not isinstance(one, MinibatchStddev))
+
+
 def sigmoid_twice(setup: Setup) -> Iterator[Finding]:
     """Every loss here is written for logits; only one's own network can end in a sigmoid."""
     if setup.own_loss or not _is_own(setup.recipe.discriminator):
         return
-    real = setup.dataset.values[setup.dataset.splits["train"][:PROBES]]
     for name, judge in setup.judges.items():
-        logits = outputs(judge, to_network(real, torch.device("cpu")))
+        logits = outputs(judge, setup.game.examples(name, PROBES))
         if last_operation(logits) in ("Sigmoid", "Hardsigmoid", "LogSigmoid"):
             yield warning(
                 "sigmoid-twice",
@@ -183,8 +192,8 @@ def generator_range(setup: Setup) -> Iterator[Finding]:
     chosen = setup.recipe.generator
     if not setup.dataset.is_images or not _is_own(chosen):
         return
-    z = latents_of(setup.recipe.latent, range(PROBES))
     for name in setup.game.averaged:
+        z = setup.game.examples(name, PROBES)
         # Far from the prior an output is as large or as small as it can get.
         said = [outputs(setup.game.players[name], z * far) for far in (1, 1e3, -1e3)]
         values = torch.cat([one.detach().float().flatten() for one in said])
@@ -227,8 +236,11 @@ def unbounded_critic(setup: Setup) -> Iterator[Finding]:
     if setup.own_loss or setup.recipe.loss.name != "wasserstein":
         return
     for phase in setup.judging:
-        # A further term, weight clipping, or spectral normalization.
-        bounded = len(phase.terms) > 1 or setup.recipe.clip_weights is not None
+        # A further term, also one that stands apart, weight clipping, or spectral normalization.
+        terms = [
+            term for one in setup.judging if one.players == phase.players for term in one.terms
+        ]
+        bounded = len(terms) > 1 or setup.recipe.clip_weights is not None
         judges = [setup.judges[name] for name in phase.players if name in setup.judges]
         if not bounded and not any(_has_spectral_norm(judge) for judge in judges):
             yield warning(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 History = list[dict[str, Any]]
 # 1: more is better, -1: less is. A metric that is not listed gets no best mark.
 DIRECTIONS = dict.fromkeys(("is", "precision", "recall", "density", "coverage", "cas", "modes"), 1)
-DIRECTIONS |= dict.fromkeys(("fid", "kid", "ppl", "wasserstein", "moments"), -1)
+DIRECTIONS |= dict.fromkeys(("fid", "kid", "ppl", "wasserstein", "moments", "l1"), -1) | {"psnr": 1}
 LEFT, RIGHT, TITLE, BOTTOM = 0.58, 1.12, 0.8, 0.62  # inches around the panels
 SMOOTHED_FROM, MOST_POINTS = 60, 1200  # ticks of one line
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -135,7 +135,7 @@ def figure_png(figure: Figure, path: Path, dpi: int = 200) -> None:
 
 def metric_title(name: str) -> str:
     """A metric's name as people write it: FID, KID, but Precision."""
-    short = name in ("fid", "kid", "is", "lpips", "ppl", "cas")
+    short = name in ("fid", "kid", "is", "lpips", "ppl", "cas", "l1", "psnr")
     return name.upper() if short else name.capitalize()
 
 

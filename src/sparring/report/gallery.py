@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from sparring.data import Dataset
-from sparring.games import generate, walk
+from sparring.games import Pictures, generate, walk
 from sparring.report.judge import Judge, judge_of
-from sparring.report.pictures import image_grid, pairs_picture
+from sparring.report.pictures import image_grid, pairs_picture, rows_picture
 from sparring.report.plane import warp_figure
 from sparring.report.scene import Scene
 from sparring.report.vectors import vector_figure, vector_limits
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GRID, CLOUD, PAIRS = 100, 2000, 24  # samples: of images, of vectors, beside training images
+ROWS = 30  # inputs and outputs
 WALKS = 8  # rows and columns of the interpolation
 COLUMNS, MOST_CLASSES = 10, 20  # of the picture of classes
 MOST_COMPARED = 100_000  # training images that neighbours are looked for among
@@ -66,8 +67,48 @@ def nearest(samples: Tensor, dataset: Dataset) -> tuple[Tensor, Tensor]:
     return dataset.values[chosen], least / flat.shape[1] ** 0.5
 
 
+def _translations(scene: Scene, dataset: Dataset) -> Iterator[Shown]:
+    """Held-out inputs, what is made of them, and what should be or what becomes of that."""
+    yield _rows(
+        "translations",
+        "Inputs and what is made of them",
+        dataset,
+        scene.generator,
+        scene.back,
+    )
+    if scene.back is not None:
+        yield _rows("back", "The other direction", dataset.turned, scene.back, scene.generator)
+
+
+def _rows(
+    name: str, title: str, dataset: Dataset, generator: nn.Module, back: nn.Module | None
+) -> Shown:
+    """Held-out inputs and outputs, with the way back, or with the image that belongs to each."""
+    pictures = Pictures(dataset, "test")
+    inputs, wanted = pictures.of(range(ROWS)), pictures.wanted(range(ROWS))
+    columns = [inputs.z, generate(generator, inputs, images=True)]
+    told = "on the left a held-out image, beside it what the averaged generator makes of it"
+    if back is not None:
+        columns.append(generate(back, columns[1], images=True))
+        told += ", then that on its way back, which should be the first again"
+    elif wanted is not None:
+        columns.append(wanted)
+        told += ", then the image that belongs to it, which the generator never saw"
+    return Shown(
+        name,
+        title,
+        f"{told[0].upper()}{told[1:]}. None was picked.",
+        f"{len(inputs.z)} rows: input, output and what they are compared with",
+        rows_picture(columns),
+        wide=True,
+    )
+
+
 def _images(scene: Scene) -> Iterator[Shown]:
     """A grid, walks through latent space, and training images beside samples."""
+    if scene.dataset is not None and scene.dataset.source is not None:
+        yield from _translations(scene, scene.dataset)
+        return
     samples = generate(scene.generator, scene.prior.of(range(GRID)), images=True)
     yield Shown(
         "samples",

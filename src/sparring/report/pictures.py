@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from sparring.run import write_bytes
 Pixels = npt.NDArray[np.uint8]
 
 GROUND = 40  # the dark grey between the images of a grid
+WIDEST_ROWS, SPACE = 1200, 14  # pixels of rows beside each other, and between two
 SMALLEST_CELL, SMALLEST_GRID = 40, 460  # pixels; 8 x 8 digits of 28 get twice their size
 
 
@@ -36,12 +38,17 @@ def png_bytes(image: Image.Image) -> bytes:
 
 
 def image_grid(
-    samples: torch.Tensor, columns: int | None = None, scale: int | None = None, gap: int = 2
+    samples: torch.Tensor,
+    columns: int | None = None,
+    scale: int | None = None,
+    gap: int = 2,
+    blank: Collection[int] = (),
 ) -> Image.Image:
     """Lay images out row by row on dark grey.
 
     samples: uint8 [N, C, H, W], C = 1 (gives a grey picture) or 3. scale: integer enlargement;
-    None enlarges small images until they can be seen. gap: pixels between and around them.
+    None enlarges small images until they can be seen. gap: pixels between and around them. blank:
+    places that stay empty.
     """
     _check(samples)
     count, channels, height, width = samples.shape
@@ -52,6 +59,8 @@ def image_grid(
     down, across = height * scale + gap, width * scale + gap
     canvas = np.full((gap + rows * down, gap + columns * across, channels), GROUND, np.uint8)
     for i, tile in enumerate(tiles):
+        if i in blank:
+            continue
         row, column = divmod(i, columns)
         top, left = gap + row * down, gap + column * across
         canvas[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
@@ -85,6 +94,36 @@ def pairs_picture(
             picture.paste(ImageColor.getrgb(color), (left, top, left + wide, top + tall))
             inner = Image.fromarray(np.broadcast_to(tile, (*tile.shape[:2], 3)).copy())
             picture.paste(inner, (left + frame, top + frame))
+    return picture
+
+
+def rows_picture(columns: Sequence[torch.Tensor], gap: int = 2) -> Image.Image:
+    """Images that belong to each other side by side, as many such rows beside each other as fit.
+
+    columns: uint8 [N, C, H, W] each; the smaller are enlarged to the largest, pixel by pixel, and
+    all are in colour if one is.
+    """
+    height = max(column.shape[2] for column in columns)
+    channels = max(column.shape[1] for column in columns)
+    tiles = []
+    for column in columns:
+        times = height // column.shape[2]
+        larger = column.repeat_interleave(times, 2).repeat_interleave(times, 3)
+        tiles.append(larger.expand(-1, channels, -1, -1))
+    rows, count = torch.stack(tiles, dim=1), len(columns[0])
+    scale = math.ceil(SMALLEST_CELL / height)
+    across = max(1, min(round(math.sqrt(count)), WIDEST_ROWS // (len(columns) * height * scale)))
+    grids = [
+        np.asarray(image_grid(part.flatten(0, 1), len(columns), scale, gap).convert("RGB"))
+        for part in rows.tensor_split(across)
+        if len(part)
+    ]
+    tall, between = max(grid.shape[0] for grid in grids), (GROUND,) * 3
+    size = (sum(grid.shape[1] + SPACE for grid in grids) - SPACE, tall)
+    picture, left = Image.new("RGB", size, between), 0
+    for grid in grids:
+        picture.paste(Image.fromarray(grid), (left, 0))
+        left += grid.shape[1] + SPACE
     return picture
 
 

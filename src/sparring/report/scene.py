@@ -22,14 +22,19 @@ from sparring.recipes import load_recipe
 from sparring.run import RunFolder
 from sparring.training import checkpoint
 
-GROUPS = {"generator": "ema/generator/", "discriminator": "player/discriminator/"}
+GROUPS = {
+    "generator": "ema/generator/",
+    "generator_back": "ema/generator_back/",
+    "discriminator": "player/discriminator/",
+}
 
 
 @dataclass(frozen=True)
 class Scene:
     """Both networks at one step, and the data; what cannot be had again is None.
 
-    `generator` is the averaged one. `loss` None: one's own, of which nothing is known.
+    `generator` is the averaged one. `loss` None: one's own, of which nothing is known. Where images
+    are made of images, `back` is the generator of the other direction, if there is one.
     """
 
     step: int
@@ -39,6 +44,7 @@ class Scene:
     loss: Objective | None
     dataset: Dataset | None
     is_images: bool
+    back: nn.Module | None = None
 
 
 def read_scene(
@@ -56,9 +62,13 @@ def read_scene(
     if recipe is None:
         return None  # the page says itself that the recipe is damaged
     dataset = dataset or _dataset(recipe, found, notes)
+    if recipe.data.inputs is not None and dataset is None:
+        return None  # nothing is there to be translated
     shape = dataset.shape if dataset else _shape(run)
+    inputs = dataset.source.shape if dataset and dataset.source else None
     players = {
-        name: _player(name, recipe, shape, found, game, notes) if shape else None for name in GROUPS
+        name: _player(name, recipe, shape, found, game, notes, inputs) if shape else None
+        for name in GROUPS
     }
     generator = players["generator"]
     if generator is None or shape is None:
@@ -75,6 +85,7 @@ def read_scene(
         loss=_loss(recipe, game),
         dataset=dataset,
         is_images=len(shape) == 3,
+        back=players["generator_back"],
     )
 
 
@@ -133,21 +144,29 @@ def _player(
     found: checkpoint.Checkpoint,
     game: Game | None,
     notes: list[str],
+    inputs: tuple[int, ...] | None,
 ) -> nn.Module | None:
-    """A network with the checkpoint's weights; None if it is one's own and cannot be made here."""
+    """A network with the checkpoint's weights; None if it is one's own and cannot be made here.
+
+    `inputs` is the shape of the images that images are made of.
+    """
     prefix = GROUPS[name]
     tensors = {
         key.removeprefix(prefix): tensor
         for key, tensor in found.tensors.items()
         if key.startswith(prefix)
     }
-    if not tensors:
-        return None  # a game with other players
+    if not tensors or (inputs and name == "discriminator"):
+        return None  # a game with other players, or pictures that have no place for it
     try:
         if game:
             network = copy.deepcopy(game.players[name])
         elif name == "generator":
-            network = build_generator(recipe.generator, recipe.latent.size, shape, seed=0)
+            given = inputs or recipe.latent.size
+            network = build_generator(recipe.generator, given, shape, seed=0)
+        elif name == "generator_back":
+            assert inputs is not None
+            network = build_generator(recipe.generator, shape, inputs, seed=0)
         else:
             network = build_discriminator(recipe.discriminator, shape, seed=0)
         network.load_state_dict(tensors)

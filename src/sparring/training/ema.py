@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import nn
 
+from sparring.networks.growing import Growing
 from sparring.recipe import Ema
 
 
@@ -14,11 +15,12 @@ class EMA:
     """An exponential moving average of a module's weights and running statistics.
 
     The half-life is counted in samples seen, so that it does not depend on the batch size; early
-    on it is at most `ramp_up` times the samples seen (Karras et al., 2020).
+    on it is at most `ramp_up` times the samples seen (Karras et al., 2020). A network that grows is
+    averaged at the stage that its source is at.
     """
 
     def __init__(self, source: nn.Module, config: Ema) -> None:
-        self.config = config
+        self.config, self.source = config, source
         self.module = copy.deepcopy(source).eval().requires_grad_(False)
         # Weights and float statistics are averaged, counters are copied.
         state, average = source.state_dict(keep_vars=True), self.module.state_dict()
@@ -40,3 +42,5 @@ class EMA:
         torch._foreach_lerp_(*self._float, 1 - self.decay(samples_seen, batch_size))
         for average, now in zip(*self._other, strict=True):
             average.copy_(now)
+        if isinstance(self.module, Growing) and isinstance(self.source, Growing):
+            self.module.grow(self.source.level, self.source.alpha)

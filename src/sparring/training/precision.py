@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -57,13 +58,22 @@ class Contexts:
             return torch.autocast(self.device, torch.bfloat16)
         return nullcontext()
 
-    def differentiated(self, player: str) -> AbstractContextManager[Any]:
-        """For moves that differentiate inputs: gradients of gradients lose too much in 16 bits,
-        so that the discriminator stays in fp32; of attention's kernels only the plain one has
-        them."""
-        if player.startswith("discriminator"):
-            return sdpa_kernel(SDPBackend.MATH)
-        return self.usual(player)
+    def of_move(
+        self, differentiates: frozenset[str]
+    ) -> Callable[[str], AbstractContextManager[Any]]:
+        """Those of a move: gradients of gradients lose too much in 16 bits, so that who is
+        differentiated stays in fp32, the discriminator by its inputs or the generator by its
+        styles; of attention's kernels only the plain one has them."""
+        if not differentiates:
+            return self.usual
+        roles = tuple(
+            {"generator" if name == "styles" else "discriminator" for name in differentiates}
+        )
+
+        def context(player: str) -> AbstractContextManager[Any]:
+            return sdpa_kernel(SDPBackend.MATH) if player.startswith(roles) else self.usual(player)
+
+        return context
 
     def move(self) -> AbstractContextManager[Any]:
         """Around the forward passes of a move: weights that several of them use are cast once,

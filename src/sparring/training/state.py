@@ -10,7 +10,7 @@ from sparring.games import Game
 from sparring.networks.layers import uses_batch_statistics
 from sparring.recipe import Recipe
 from sparring.training.ema import EMA
-from sparring.training.optim import make_optimizer
+from sparring.training.optim import make_optimizers, share
 from sparring.training.precision import Contexts
 from sparring.training.statistics import Statistics
 
@@ -26,7 +26,8 @@ class State:
         self.recipe = recipe
         _check_names(game)
         self.parameters = {name: list(p.parameters()) for name, p in game.players.items()}
-        self.optimizers = {phase.name: make_optimizer(phase, game.players) for phase in game.phases}
+        self.optimizers = make_optimizers(game.phases, game.players)
+        self.shares = {phase.name: share(phase, game.phases) for phase in game.phases}
         self.ema = {name: EMA(game.players[name], recipe.ema) for name in game.averaged}
         self.statistics = Statistics()
         self.step = 0
@@ -79,7 +80,8 @@ class State:
 def _check_names(game: Game) -> None:
     """Refuse two terms of one name in a phase: history and checkpoints know them by it."""
     for phase in game.phases:
-        names = [term.name for term in phase.terms]
+        own = [one for one in game.phases if phase.name in (one.name, one.shares)]
+        names = [term.name for one in own for term in one.terms]
         for name in names:
             if names.count(name) > 1:
                 raise InputError(

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sparring.games import Move, Phase
 from sparring.objectives import Term
-from sparring.training.optim import base_rate
+from sparring.training.optim import settings_at
 from sparring.training.state import State
 
 GRADIENT_NORM_EVERY = 32  # steps; the norm costs a pass over all weights
@@ -18,11 +18,13 @@ def run_step(state: State) -> None:
     game = state.game
     game.before_step(state.samples_seen)
     draw = state.step * state.reals_per_step
+    latest: dict[str, int] = {}  # draw of each phase that others may share
     for phase in game.phases:
         due = state.step % phase.every == 0 and phase.active(state.samples_seen)
         for repeat in range(phase.repeats):
+            latest[phase.name] = latest[phase.shares] if phase.shares else draw
             if due:
-                make_move(state, phase, repeat, draw * state.recipe.batch_size)
+                make_move(state, phase, repeat, latest[phase.name] * state.recipe.batch_size)
             # Counted also when skipped: the position of a draw is a function of the step alone.
             draw += phase.reads_real
     state.step += 1
@@ -52,7 +54,7 @@ def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
             part=part,
             learning=frozenset(phase.players),
             differentiates=differentiates,
-            autocast=contexts.differentiated if differentiates else contexts.usual,
+            autocast=contexts.of_move(differentiates),
         )
         batch = state.game.batch(move)
         share = (part.stop - part.start) / batch_size
@@ -68,10 +70,10 @@ def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
 
 def finish_move(state: State, phase: Phase, kept: list[dict[str, Tensor]]) -> None:
     """Step the phase's optimizer at its scheduled rate and keep the statistics of the move."""
-    optimizer = state.optimizers[phase.name]
-    rate = base_rate(phase) * phase.optimizer.schedule.factor(state.progress)
+    optimizer = state.optimizers[phase.shares or phase.name]
+    settings = settings_at(phase, state.progress, state.shares[phase.name])
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group.update(settings)
     # Before the norm: where both go bad in one step, the loss is what tells why.
     for name in kept[0]:
         parts = [part[name] for part in kept]

@@ -39,6 +39,7 @@ WITH_PARTS = (
     "progressive",
     "r3gan",
     "scarce",
+    "serving",
     "sngan",
     "speed",
     "srgan",
@@ -196,6 +197,13 @@ ABOUT = {
         "Killed and resumed",
         "Runs killed by SIGKILL at random moments and resumed, against uninterrupted ones: every "
         "tensor, history line, picture and sample compared bit for bit.",
+    ),
+    "serving": (
+        "The HTTP service",
+        "Two cores shared with the load generator; the default digits generator unless said "
+        "otherwise, every request for a new seed, no cache but for `hits` and `endurance`. `load` "
+        "are medians over rounds in which the servers take turns. `broken` are answers that failed "
+        "or were refused.",
     ),
     "speed": (
         "Milliseconds a step",

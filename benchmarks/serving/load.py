@@ -32,6 +32,7 @@ def load(quick: bool) -> Result:
         "sparring": (lambda: service(f"digits={run}", *NO_CACHE), GET.format(OURS)),
         "naive": (lambda: opponent("naive", file), GET.format("/images/")),
         "naive, 2 processes": (lambda: opponent("naive", file, "2"), GET.format("/images/")),
+        "bare ASGI, 2 processes": (lambda: opponent("bare", file, "2"), GET.format("/images/")),
         "litserve": (lambda: opponent("litserve", file), LITSERVE),
     }
     rounds: dict[str, list[Result]] = {name: [] for name in servers}

@@ -1,6 +1,7 @@
-"""The same ONNX file behind what one writes in ten minutes, and behind LitServe.
+"""The same ONNX file behind what one writes in ten minutes, behind LitServe, and behind nothing.
 
 python -m benchmarks.serving.opponents naive FILE PORT [WORKERS]
+python -m benchmarks.serving.opponents bare FILE PORT [WORKERS]
 python -m benchmarks.serving.opponents litserve FILE PORT
 """
 
@@ -51,6 +52,24 @@ def naive() -> FastAPI:
     return app
 
 
+def bare() -> Any:
+    """An ASGI function without a framework, checks, figures or a log: the least one can do."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(os.environ[FILE], options)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        name = scope["path"].rpartition("/")[2]
+        body = as_png(drawn(session, int(name[:-4]))[0]) if name.endswith(".png") else b"ok"
+        length = (b"content-length", b"%d" % len(body))
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
 def litserve(port: int) -> None:
     """LitServe with its own batching, one worker for each core."""
     import litserve as ls
@@ -92,7 +111,7 @@ def main() -> None:
     import uvicorn
 
     uvicorn.run(
-        "benchmarks.serving.opponents:naive",
+        f"benchmarks.serving.opponents:{name}",
         factory=True,
         port=int(port),
         workers=int(rest[0]) if rest else 1,

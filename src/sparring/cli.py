@@ -306,7 +306,10 @@ def serve(
     ],
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any that is free.")] = 8000,
-    workers: Annotated[int, typer.Option(help="Processes at that port.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes at that port.", show_default="one a core, up to 4"),
+    ] = None,
     moderation: Annotated[
         str, typer.Option(metavar="MODULE:ATTRIBUTE", help="Sees each image before it leaves.")
     ] = "",
@@ -320,12 +323,12 @@ def serve(
 ) -> None:
     """Serve generators over HTTP, with a page to explore them; SPARRING_TOKEN closes it."""
     from sparring.serving.process import serve as run
-    from sparring.serving.settings import MEGABYTE, Settings
+    from sparring.serving.settings import MEGABYTE, Settings, usual_workers
 
     settings = Settings(
         host=host,
         port=port,
-        workers=workers,
+        workers=usual_workers(provider) if workers is None else workers,
         token=os.environ.get("SPARRING_TOKEN", ""),
         moderation=moderation,
         memory_cache=memory_cache * MEGABYTE,

@@ -1,8 +1,10 @@
 """Too many, too slow, gone: the service goes on; and it ends when it is told to."""
 
+import inspect
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +16,9 @@ import pytest
 from servers import SECONDS, Server, read_all, read_one, serving, wait_until
 
 from helpers import Command, in_a_shell
+from sparring import cli
+from sparring.serving.process import listen
+from sparring.serving.settings import Settings
 
 IMAGE = "/v1/models/digits/images/{}.png"
 POST = (
@@ -183,6 +188,70 @@ def test_several_processes_at_one_port(images: Path, number: int, tmp_path: Path
         process.wait()
 
 
+def test_two_processes_end_under_load_without_a_broken_answer(images: Path) -> None:
+    """Connections that stay and new ones, nobody reads the log, and SIGTERM in the middle."""
+    words = ["serve", f"digits={images}", "--port", "0", "--workers", "2", "--json"]
+    command = [sys.executable, "-m", "sparring.cli", *words, "--memory-cache", "0"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
+    assert process.stdout
+    assert process.stderr
+    try:
+        address = json.loads(process.stdout.readline())["address"]
+        port = int(address.rpartition(":")[2])
+        answered: list[int] = []
+        broken: list[str] = []
+
+        def stays(place: int) -> None:
+            with httpx.Client(base_url=address, timeout=SECONDS) as client:
+                for i in range(100_000):
+                    try:
+                        answered.append(client.get(IMAGE.format(10**6 * place + i)).status_code)
+                    except httpx.ConnectError:
+                        return  # nobody listens any more
+                    except httpx.HTTPError as error:
+                        return broken.append(repr(error))
+
+        def comes(place: int) -> None:
+            head = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+            while True:
+                try:
+                    connection = socket.create_connection(("127.0.0.1", port), SECONDS)
+                except ConnectionRefusedError:
+                    return
+                with connection:
+                    try:
+                        connection.sendall(head)
+                        answer = read_all(connection)
+                    except OSError as error:
+                        return broken.append(repr(error))
+                    if not answer.endswith(b"}"):
+                        return broken.append(f"{answer!r}")
+
+        wait_until(lambda: httpx.get(f"{address}/readyz", timeout=SECONDS).status_code == 200)
+        threads = [
+            threading.Thread(target=does, args=(place,))
+            for place, does in enumerate([stays] * 6 + [comes] * 3)
+        ]
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(answered) > 350)  # their lines are more than a pipe holds
+        idle = socket.create_connection(("127.0.0.1", port), SECONDS)
+        idle.sendall(REQUEST.format("/healthz").encode())
+        read_one(idle)
+        told = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        assert process.wait(SECONDS) == 0
+        assert time.monotonic() - told < 10  # whoever is idle is not waited for
+        assert broken == []
+        assert set(answered) == {200}
+    finally:
+        process.kill()
+        process.wait()
+
+
 def _workers(errors: str) -> list[int]:
     """The processes that said they are ready."""
     lines = [
@@ -214,6 +283,7 @@ def test_a_port_that_is_taken(service: Server, images: Path, command: Command) -
         (("IMAGES", "--rate", "nan"), "rate"),
         (("IMAGES", "--host", "203.0.113.1"), "203.0.113.1"),
         (("IMAGES", "--provider", "Abacus"), "Abacus"),
+        (("IMAGES", "--provider", "CUDAExecutionProvider", "--workers", "2"), "split"),
         (("IMAGES", "--moderation", "nowhere:nothing"), "nowhere"),
         ((), "WHAT"),
     ],
@@ -227,6 +297,25 @@ def test_what_cannot_be_served(
     assert answer.code == 2
     assert said in answer.value["error"]["message"]
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("module", ["fastapi", "uvloop", "onnxruntime"])
+def test_the_extra_is_named_where_it_is_missing(
+    module: str, images: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # as without it
+    answer = command("serve", str(images), "--json")
+    assert answer.code == 2
+    assert answer.value["error"]["message"] == f"serving needs {module}"
+    assert answer.value["error"]["hint"] == "pip install 'sparring[serve]'"
+
+
+def test_nobody_else_is_listened_to_unless_told_so() -> None:
+    settings = Settings(port=0)
+    (listener,) = listen(settings)
+    with listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+    assert inspect.signature(cli.serve).parameters["host"].default == settings.host
 
 
 def test_the_token_must_fit_a_header(

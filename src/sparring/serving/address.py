@@ -78,7 +78,7 @@ def parse_truncation(version: Version, text: str) -> float:
 
 def check_truncation(version: Version, value: float) -> float:
     if value != 1 and not version.can_truncate:
-        raise out_of_range(f"truncation: the prior of {version.name} is uniform, without tails")
+        raise out_of_range(f"truncation: {version.name} cannot be truncated")
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sparring.serving.refusal import Answer, Refusal, busy
 from sparring.serving.settings import Settings
+
+PATIENCE = 1.0  # seconds for a first request on a connection, when the process is about to end
 
 
 class Connection(HttpToolsProtocol):
@@ -21,7 +24,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **rest)
         self.settings = settings
         self.since = self.loop.time()
-        self._head: int | None = 0  # bytes of a head that is not complete
+        self._head: int | None = None  # bytes of a head that is not complete
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -47,13 +50,28 @@ class Connection(HttpToolsProtocol):
         self._head = None
         super().on_headers_complete()
 
-    def on_message_complete(self) -> None:
-        self._head = 0
-        super().on_message_complete()
-
     def on_response_complete(self) -> None:
         self.since = self.loop.time()
         super().on_response_complete()
+
+    def shutdown(self) -> None:
+        """Close where nothing is going on; a request that is here but was not read is answered."""
+        if self.cycle is None:  # who has just come is about to ask
+            self.loop.call_later(PATIENCE, self._close_unused)
+        elif not self.cycle.response_complete or not self._is_waiting():
+            super().shutdown()
+
+    def _close_unused(self) -> None:
+        if self.cycle is None and not self._is_waiting():
+            self.transport.close()
+
+    def _is_waiting(self) -> bool:
+        """Whether there is something to read, or a head that is not complete."""
+        if self._head is not None:
+            return True
+        waiting = select.poll()
+        waiting.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(Refusal(400, "malformed", msg).answer())

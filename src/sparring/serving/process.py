@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import signal
@@ -15,12 +16,15 @@ from types import FrameType
 
 from sparring.errors import InputError, SparringError
 from sparring.lookup import find
-from sparring.onnx_generator import need
 from sparring.serving.settings import Settings
 from sparring.serving.sources import Source, open_source
 
-NEEDS = ("fastapi", "uvicorn", "uvloop", "httptools", "prometheus_client", "python_multipart")
+NEEDS = (
+    *("fastapi", "uvicorn", "uvloop", "httptools", "prometheus_client", "python_multipart"),
+    *("onnx", "onnxscript", "onnxruntime"),
+)
 BACKLOG = 2048  # connections that wait to be accepted
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 BRIEF, MOST_DEATHS = 5.0, 3  # a process that lives no longer is not started a fourth time
 
 
@@ -76,7 +80,7 @@ def _check_installed(settings: Settings) -> None:
     for name in NEEDS:  # found, not imported: the figures look for their folder when they are
         if importlib.util.find_spec(name) is None:
             raise InputError(f"serving needs {name}", "pip install 'sparring[serve]'")
-    known = need("onnxruntime").get_available_providers()
+    known = importlib.import_module("onnxruntime").get_available_providers()
     if settings.provider not in known:
         raise InputError(
             f"--provider {settings.provider}: ONNX Runtime has none of that name here",
@@ -121,6 +125,8 @@ def _supervise(
     deaths = 0
 
     def start(place: int) -> None:
+        # A signal waits: for this process to know its child, for the child to be able to leave.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         process = os.fork()
         if process == 0:
             os.close(parent_end)
@@ -129,24 +135,26 @@ def _supervise(
                     other.close()
             os._exit(_in_child(lambda: run(listeners[place], alive)))
         places[process] = (place, time.monotonic())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     def leave(number: int, frame: FrameType | None) -> None:
         nonlocal leaving
         leaving = True
+        for listener in listeners:  # each child has its own, and knows when to close it
+            listener.close()
         for process in places:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGTERM)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, leave)
     for place in range(len(listeners)):
-        start(place)
+        if not leaving:
+            start(place)
     while places:
         process, _ = os.wait()
         place, started = places.pop(process)
         if leaving:
-            for listener in listeners:  # nobody else accepts what still waits there
-                listener.close()
             continue
         deaths = deaths + 1 if time.monotonic() - started < BRIEF else 0
         if deaths >= MOST_DEATHS:

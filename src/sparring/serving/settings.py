@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from sparring.errors import InputError
 
 MEGABYTE = 1_000_000
 CPU_PROVIDER = "CPUExecutionProvider"
+MOST_USUAL = 4  # processes, unless more are asked for
+
+
+def usual_workers(provider: str) -> int:
+    """A process for each core that may be used, since each computes on one; one for a GPU."""
+    return min(cores(), MOST_USUAL) if provider == CPU_PROVIDER else 1
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,12 @@ class Settings:
             raise InputError(f"--port {self.port}: there is no such port", "choose 1 to 65535")
         if not 1 <= self.workers <= 64:
             raise InputError(f"--workers {self.workers} is out of range", "choose from 1 to 64")
+        if self.workers > 1 and self.provider != CPU_PROVIDER:
+            raise InputError(
+                f"--workers {self.workers} with --provider {self.provider}: a process that has "
+                "begun to use a GPU cannot be split",
+                "leave --workers out: one process keeps a GPU busy",
+            )
         for name in ("memory_cache", "disk_cache", "rate"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"--{name.replace('_', '-')} must be 0 or more", "0 switches off")

@@ -12,6 +12,7 @@ from sparring.data.known import cache_home
 from sparring.errors import InputError
 from sparring.hub import PREFIX, fetch
 from sparring.model import Model, is_model, read_model
+from sparring.networks.styles import has_styles
 from sparring.onnx_export import export_onnx, version_of
 from sparring.onnx_generator import OnnxGenerator
 from sparring.run import RunFolder
@@ -96,5 +97,7 @@ def _kept(path: Path, version: str) -> bytes | None:
 
 def _exported(model: Model, path: Path) -> bytes:
     # In floats: only of those can it be seen whether all batch sizes give the same bits.
-    export_onnx(model, path, truncation=model.latent.prior == "normal")
+    export_onnx(
+        model, path, truncation=model.latent.prior == "normal" or has_styles(model.generator)
+    )
     return path.read_bytes()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from sparring.serving.cache import DiskCache, MemoryCache
 from sparring.serving.moderation import make_check
 from sparring.serving.png import Pixels, png
 from sparring.serving.refusal import busy
-from sparring.serving.settings import Settings
+from sparring.serving.settings import Settings, cores
 from sparring.serving.shelf import Shelf
 from sparring.serving.telemetry import CACHE, LOG
 from sparring.serving.version import Version
@@ -42,7 +41,7 @@ class Studio:
         """Make every version ready; InputError where a moderator cannot be."""
         loop = asyncio.get_running_loop()
         settings = self.settings
-        threads = max(1, (os.cpu_count() or 1) // settings.workers)
+        threads = max(1, cores() // settings.workers)
         for version in self.shelf.versions:
             check = None
             await loop.run_in_executor(None, version.warm_up)
@@ -78,14 +77,17 @@ class Studio:
         self, version: Version, z: npt.NDArray[Any], labels: npt.NDArray[Any], truncation: float
     ) -> npt.NDArray[Any]:
         """Samples [N, ...] of latents [N, size] and labels [N]; Refusal if one is refused."""
-        batcher, parts = self._batcher(version), []
+        batcher = self._batcher(version)
+        parts: list[npt.NDArray[Any]] = []
         for start in range(0, len(z), PART):
-            waiting = [
-                batcher.submit(z[i], int(labels[i]), truncation)
-                for i in range(start, min(start + PART, len(z)))
-            ]
-            await asyncio.wait(waiting)
-            parts += [one.result() for one in waiting]
+            waiting: list[asyncio.Future[npt.NDArray[Any]]] = []
+            try:
+                for i in range(start, min(start + PART, len(z))):
+                    waiting.append(batcher.submit(z[i], int(labels[i]), truncation))
+                parts += await asyncio.gather(*waiting)
+            finally:
+                for one in waiting:
+                    one.cancel()  # of a batch that is refused nothing more is made
         return np.stack(parts)
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
 from collections import deque
@@ -35,6 +34,7 @@ LOW_DIVERSITY = Counter(
 )
 
 KEPT = 50_000  # lines that wait for a slow reader; what comes then is dropped, and counted
+STDERR = 2
 PAUSE = 0.1  # seconds between writes
 
 
@@ -106,9 +106,7 @@ class Log:
                 self.event("warning", "log", message=f"{dropped} lines were dropped")
             lines = "".join(self._lines.popleft() for _ in range(len(self._lines)))
             if lines:
-                with suppress(OSError, ValueError):  # nobody reads it any more
-                    sys.stderr.write(lines)
-                    sys.stderr.flush()
+                _say(lines.encode())
 
     def _time(self) -> str:
         now = time.time()
@@ -116,6 +114,13 @@ class Log:
             self._second = int(now)
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
         return f"{self._stamp}.{int(now % 1 * 1000):03d}Z"
+
+
+def _say(lines: bytes) -> None:
+    """Write to stderr itself: a lock of sys.stderr, held by a stuck thread, would stop the end."""
+    with suppress(OSError):  # nobody reads it any more
+        while lines:
+            lines = lines[os.write(STDERR, lines) :]
 
 
 LOG = Log()

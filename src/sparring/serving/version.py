@@ -49,7 +49,9 @@ class Version:
         self.classes = tuple(map(str, self.file.classes))
         self.scores: dict[str, Any] = self.file.metadata.get("metrics") or {}
         self.referee = _referee(source.run)
-        self.can_truncate = self.latent.prior == "normal"
+        # Latents can be scaled here, the styles of a style generator only in its file.
+        scalable = self.latent.prior == "normal" and not self.file.metadata.get("styles")
+        self.can_truncate = scalable or TRUNCATION in self.file.inputs
         self.warnings: list[str] = []
         self.seconds = 0.0  # that one sample takes
         self.spread = 0.0  # mean distance of two samples

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import functools
 import gc
 import os
 import signal
 import socket
+import struct
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,12 +23,15 @@ from sparring.serving.calls import make_calls
 from sparring.serving.connection import Connection, abort_slow
 from sparring.serving.gate import Gate
 from sparring.serving.page import login_page
+from sparring.serving.process import SIGNALS
 from sparring.serving.settings import Settings
 from sparring.serving.shelf import Shelf
 from sparring.serving.studio import Studio
 from sparring.serving.telemetry import LOG
 
+LAST_CALL = 0.1  # seconds to accept who came before
 KEEP_ALIVE = 15  # seconds that a connection may be idle
+SO_ATTACH_FILTER, BPF_RETURN = 26, 6  # of <asm/socket.h> and <linux/bpf_common.h>
 
 
 class Server(uvicorn.Server):
@@ -75,15 +81,21 @@ async def _serve(
             return
         studio.leaving = True
         LOG.event("info", "leaving", process=os.getpid())
-        loop.call_later(settings.draining, setattr, server, "should_exit", True)
+        loop.call_later(settings.draining, close)
+
+    def close() -> None:
+        """Let nobody come any more; who waits at the socket is accepted before it is closed."""
+        deafen(listener)
+        loop.call_later(LAST_CALL, setattr, server, "should_exit", True)
 
     def orphaned() -> None:
         assert parent is not None
         loop.remove_reader(parent)
         leave()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         loop.add_signal_handler(number, leave)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)  # blocked since the fork
     if parent is not None:
         loop.add_reader(parent, orphaned)
     tasks = [loop.create_task(one) for one in (_warm_up(studio, server), _watch(server, settings))]
@@ -97,6 +109,19 @@ async def _serve(
         LOG.event("info", "ended", process=os.getpid())
     if problems := [task.exception() for task in tasks if not task.cancelled()]:
         raise next(filter(None, problems))
+
+
+def deafen(listener: socket.socket) -> None:
+    """Let a listening socket take no new connections; those that wait there stay.
+
+    Closing it would reset them. With a filter that drops every packet the kernel hears no more of
+    those who come now: they ask again after a second, and are refused or find the next process.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    drop = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RETURN, 0, 0, 0))
+    program = struct.pack("HP", 1, ctypes.addressof(drop))
+    listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def _application(studio: Studio, settings: Settings) -> Gate:

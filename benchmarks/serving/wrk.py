@@ -46,12 +46,22 @@ class Load:
         self._first = 10**7
 
     def __call__(self, address: str, request: str, clients: int, seconds: float) -> dict[str, Any]:
-        """One round of whole seconds: images a second, milliseconds at p50 and p99, and what went wrong."""
+        """One round: images a second, milliseconds at p50 and p99, and what went wrong.
+
+        wrk counts in whole seconds.
+        """
         self._first += 10**8
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder) / "script.lua"
             script.write_text(SCRIPT % request)
-            command = [str(self.wrk), "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"]
+            command = [
+                str(self.wrk),
+                "-t1",
+                f"-c{clients}",
+                f"-d{max(1, round(seconds))}s",
+                "--timeout",
+                "10s",
+            ]
             done = subprocess.run(
                 [*command, "-s", str(script), address],
                 env={"FIRST_SEED": str(self._first)},

@@ -128,7 +128,7 @@ def test_a_kernel_that_sums_otherwise_is_not_used(
     other = Version(Source("other", version.id, version.content))
     other.file.session = Otherwise(other.file.session)
     other.warm_up()
-    assert other.buckets == tuple(size for size in version.buckets if size != 4)
+    assert 4 not in other.buckets
 
 
 def test_a_file_with_a_fixed_batch(version: Version, tmp_path: Path) -> None:

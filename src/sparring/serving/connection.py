@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import select
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +13,35 @@ from sparring.serving.refusal import Answer, Refusal, busy
 from sparring.serving.settings import Settings
 
 PATIENCE = 1.0  # seconds for a first request on a connection, when the process is about to end
+
+
+class Joined:
+    """A transport that sends the head of an answer together with what follows it.
+
+    uvloop would send each at once, and wake the client twice.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.writelines([head, data])
+        elif data.startswith(b"HTTP/"):
+            self._head = data
+            self._loop.call_soon(self.write, b"")  # in case that nothing follows
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        if self._head:
+            self.write(b"")
+        self._transport.close()
 
 
 class Connection(HttpToolsProtocol):
@@ -27,7 +57,7 @@ class Connection(HttpToolsProtocol):
         self._head: int | None = None  # bytes of a head that is not complete
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        super().connection_made(Joined(transport, self.loop))  # type: ignore[arg-type]
         count, most = len(self.connections), self.settings.most_connections
         if count > 2 * most:  # not even a word for these: each costs a file descriptor
             transport.abort()

@@ -28,7 +28,8 @@ Array = npt.NDArray[Any]
 
 BUCKETS = (1, 2, 4, 8, 16)  # the batch sizes that a session ever sees
 CHECKED = 64  # seeds on which these must agree
-TIMED = 8  # samples
+SLOW = 0.005  # seconds a sample from which on only as many are tried as the largest size holds
+WORTH = 1.05  # how much longer a sample may take in a larger batch: caches may be too small for it
 
 
 class Version:
@@ -87,24 +88,23 @@ class Version:
         }
 
     def warm_up(self) -> None:
-        """Run every batch size, keep those that make the bits of single samples, take the time.
+        """Run every batch size; keep those that make the bits of single samples, and as quickly.
 
         Kernels may sum in another order for another batch size. Only of floats can that be seen:
         a file that puts out bytes is run sample by sample.
         """
-        z, labels = self.as_fed(self.inputs(range(CHECKED)))
-        ones = np.ones(CHECKED, np.float32)
-        alone = self._raw(z, labels, ones, self.buckets[:1])
-        if alone.dtype == np.uint8:
-            self.buckets = self.buckets[:1]
-        self.buckets = tuple(
-            size
-            for size in self.buckets
-            if np.array_equal(alone, self._raw(z, labels, ones, (size,)), equal_nan=True)
-        )
-        started = time.perf_counter()
-        self._raw(z[:TIMED], labels[:TIMED], ones[:TIMED], self.buckets)
-        self.seconds = (time.perf_counter() - started) / TIMED
+        smallest, *larger = self.buckets
+        self._tried(smallest, smallest)  # the first run prepares the session
+        _, self.seconds = self._tried(smallest, smallest)
+        count = CHECKED if self.seconds < SLOW else max(self.buckets)
+        alone, self.seconds = self._tried(smallest, count)
+        kept = [smallest]
+        for size in larger if alone.dtype != np.uint8 else ():
+            found, seconds = self._tried(size, count)
+            if np.array_equal(alone, found, equal_nan=True) and seconds < WORTH * self.seconds:
+                kept.append(size)
+                self.seconds = min(seconds, self.seconds)
+        self.buckets = tuple(kept)
         self.spread = mean_distance(self._as_samples(alone))
         if not self.spread:
             self.warnings.append(f"{self.ref} makes the same sample of every seed")
@@ -130,6 +130,18 @@ class Version:
             return label_of(text, self.classes, self.prior.class_counts)
         except InputError as error:
             raise out_of_range(f"label: {error.message}"[:300]) from None
+
+    def _tried(self, size: int, count: int) -> tuple[Array, float]:
+        """What comes of `count` seeds in batches of a size, and the median seconds a sample."""
+        z, labels = self.as_fed(self.inputs(range(count)))
+        ones = np.ones(count, np.float32)
+        made, times = [], []
+        for start in range(0, count, size):
+            part = slice(start, start + size)
+            started = time.perf_counter()
+            made.append(self._raw(z[part], labels[part], ones[part], (size,)))
+            times.append(time.perf_counter() - started)
+        return np.concatenate(made), float(np.median(times)) / size
 
     def _raw(self, z: Array, labels: Array, truncation: Array, buckets: Sequence[int]) -> Array:
         """What the session makes, in batches of these sizes only; the last is filled up."""

@@ -152,9 +152,8 @@ def test_what_was_accepted_is_finished(images: Path, tmp_path: Path) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_several_processes_at_one_port(images: Path, number: int, tmp_path: Path) -> None:
-    """From the command line: the address on stdout, the same bytes of each, a death survived."""
+def test_several_processes_at_one_port(images: Path, tmp_path: Path) -> None:
+    """From the command line: the address on stdout, the same bytes, a death survived, Ctrl-C."""
     errors = (tmp_path / "errors").open("w")
     words = ["serve", str(images), "--port", "0", "--workers", "2", "--json"]
     command = [sys.executable, "-m", "sparring.cli", *words]
@@ -178,7 +177,7 @@ def test_several_processes_at_one_port(images: Path, number: int, tmp_path: Path
         os.kill(victim, signal.SIGKILL)
         wait_until(lambda: len(_workers(errors.name)) == 3)
         assert {fresh().status_code for _ in range(10)} == {200}
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) == 0
         assert process.stdout.read() == ""
         lines = Path(errors.name).read_text().splitlines()

@@ -70,43 +70,13 @@ def bare() -> Any:
     return app
 
 
-def litserve(port: int) -> None:
-    """LitServe with its own batching, one worker for each core."""
-    import litserve as ls
-
-    class Api(ls.LitAPI):
-        def setup(self, device: str) -> None:
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1
-            self.session = onnxruntime.InferenceSession(os.environ[FILE], options)
-            self.size = self.session.get_inputs()[0].shape[1]
-
-        def decode_request(self, request: dict[str, int]) -> np.ndarray:
-            draw = np.random.default_rng(request["seed"])
-            return draw.standard_normal(self.size, dtype=np.float32)
-
-        def batch(self, inputs: list[np.ndarray]) -> np.ndarray:
-            return np.stack(inputs)
-
-        def predict(self, z: np.ndarray) -> np.ndarray:
-            return pixels(self.session.run(None, {"z": z})[0])
-
-        def unbatch(self, output: np.ndarray) -> list[np.ndarray]:
-            return list(output)
-
-        def encode_response(self, output: np.ndarray) -> Response:
-            return Response(as_png(output), media_type="image/png")
-
-    api = Api(max_batch_size=16, batch_timeout=0.0)
-    server = ls.LitServer(api, accelerator="cpu", workers_per_device=2)
-    server.run(host="127.0.0.1", port=port, generate_client_file=False, log_level="error")
-
-
 def main() -> None:
     name, file, port, *rest = sys.argv[1:]
     os.environ[FILE] = file
     if name == "litserve":
-        litserve(int(port))
+        from benchmarks.serving import lit
+
+        lit.serve(int(port))
         return
     import uvicorn
 

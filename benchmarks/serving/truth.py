@@ -19,6 +19,7 @@ from PIL import Image
 import sparring
 from benchmarks import common
 from benchmarks.serving.servers import digits, service
+from sparring.api import sample
 from sparring.data import open_data
 from sparring.metrics import Scorer
 from sparring.recipe import Data
@@ -40,7 +41,7 @@ def truth(quick: bool) -> Result:
         other = fetched(server.address, path, range(FIRST, FIRST + min(count, SAME)), clients=8)
     differ = sum(a != b or a != c for a, b, c in zip(first, again, other, strict=False))
     samples = torch.from_numpy(np.stack([np.asarray(Image.open(io.BytesIO(b))) for b in first]))
-    expected = sparring.api.sample(run, count, seed=FIRST)[:, 0]
+    expected = sample(run, count, seed=FIRST)[:, 0]
     apart = (samples.int() - expected.int()).abs()
     rows = scores(run, samples[:, None])
     outside = sum(not row["within"] for row in rows)

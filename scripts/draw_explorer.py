@@ -27,7 +27,8 @@ IMAGES = ROOT / "docs" / "images"
 PICTURES = (("explorer-wide", 1280, "light"), ("explorer-phone", 400, "dark"))
 PAGE = "/?first=0&other=3&pick=17&direction=1"
 COLORS = 128  # of a palette: a fifth of the bytes
-SHOWN = """[...document.images].every(i => i.complete && (i.hidden || i.naturalWidth || !i.src))
+SHOWN = """[...document.querySelectorAll('#wall img')].slice(0, 12).every(i => i.naturalWidth)
+    && document.querySelector('#large').naturalWidth
     && document.querySelectorAll('#neighbours img').length
     && document.querySelectorAll('#directions button').length
     && document.querySelector('#between canvas').getContext('2d').getImageData(14, 14, 1, 1).data[3]

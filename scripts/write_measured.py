@@ -40,6 +40,7 @@ WITH_PARTS = (
     "r3gan",
     "scaling",
     "scarce",
+    "serving",
     "sngan",
     "speed",
     "srgan",
@@ -203,6 +204,13 @@ ABOUT = {
         "Two processes",
         "One process against two on the same machine, one thread each, taking turns. Efficiency 1 "
         "would mean that the second process costs nothing.",
+    ),
+    "serving": (
+        "The HTTP service",
+        "Two cores shared with the load generator; the default digits generator unless said "
+        "otherwise, every request for a new seed, no cache but for `hits` and `endurance`. `load` "
+        "are medians over rounds in which the servers take turns. `broken` are answers that failed "
+        "or were refused.",
     ),
     "speed": (
         "Milliseconds a step",

@@ -79,6 +79,10 @@ class Browser:
 
     def open(self, path: Path, width: int, scheme: str = "light", media: str = "") -> None:
         """Load a file in a window `width` wide, for eyes that like it `light` or `dark`."""
+        self.visit(path.resolve().as_uri(), width, scheme, media)
+
+    def visit(self, url: str, width: int, scheme: str = "light", media: str = "") -> None:
+        """The same for an address."""
         self.requests.clear()
         self.complaints.clear()
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
@@ -86,7 +90,7 @@ class Browser:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", media=media, features=[feature])
         before = self.loaded
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.call("Page.navigate", url=url)
         deadline = time.monotonic() + SECONDS
         while self.loaded == before:
             self._take(self._message(deadline))

@@ -151,6 +151,7 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
         "classes": [],
         "class_counts": [],
         "truncation": False,
+        "styles": False,
         "data": {"name": "mine", "licence": "CC0"},
         "step": 3,
         "metrics": {"fid": {"value": 3.5}},

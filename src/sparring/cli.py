@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -307,6 +308,52 @@ def export(
             print(line)
 
     _answer(answer, as_json, tell)
+
+
+@app.command()
+def serve(
+    whats: Annotated[
+        list[str], typer.Argument(metavar="WHAT...", help="Runs, models, .onnx; or NAME=PATH.")
+    ],
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any that is free.")] = 8000,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Processes at that port.", show_default="one a core, up to 4"),
+    ] = None,
+    moderation: Annotated[
+        str, typer.Option(metavar="MODULE:ATTRIBUTE", help="Sees each image before it leaves.")
+    ] = "",
+    memory_cache: Annotated[int, typer.Option(help="Megabytes a process; 0: none.")] = 64,
+    disk_cache: Annotated[int, typer.Option(help="Megabytes in all; 0: none.")] = 0,
+    rate: Annotated[float, typer.Option(help="Samples a second and client; 0: any.")] = 0,
+    provider: Annotated[
+        str, typer.Option(help="Of ONNX Runtime, for GPUs.")
+    ] = "CPUExecutionProvider",
+    as_json: Json = False,
+) -> None:
+    """Serve generators over HTTP, with a page to explore them; SPARRING_TOKEN closes it."""
+    from sparring.serving.process import serve as run
+    from sparring.serving.settings import MEGABYTE, Settings, usual_workers
+
+    settings = Settings(
+        host=host,
+        port=port,
+        workers=usual_workers(provider) if workers is None else workers,
+        token=os.environ.get("SPARRING_TOKEN", ""),
+        moderation=moderation,
+        memory_cache=memory_cache * MEGABYTE,
+        disk_cache=disk_cache * MEGABYTE,
+        rate=rate,
+        provider=provider,
+    )
+
+    def started(address: str, models: list[str]) -> None:
+        words = f"{', '.join(models)}\n{address} (Ctrl-C ends it)"
+        _answer({"address": address, "models": models}, as_json, lambda: print(words))
+        sys.stdout.flush()
+
+    run(whats, settings, started)
 
 
 @app.command()

@@ -113,22 +113,26 @@ class Model:
 
     def label(self, name: str) -> int:
         """The label of a class by its name or number; InputError if there is none."""
-        if not self.prior.classes:
-            raise InputError("this generator knows no classes", "leave --label out")
-        counts = self.prior.class_counts
-        known = [one for one, count in zip(self.classes, counts, strict=True) if count]
-        names = ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
-        if name in self.classes:
-            number = self.classes.index(name)
-        elif name.isascii() and name.isdecimal() and int(name) < self.prior.classes:
-            number = int(name)
-        else:
-            raise InputError(f"there is no class `{name}`", f"choose one of: {names}")
-        if not counts[number]:
-            raise InputError(
-                f"there was no training sample of class `{name}`", f"choose one of: {names}"
-            )
-        return number
+        return label_of(name, self.classes, self.prior.class_counts)
+
+
+def label_of(name: str, classes: Sequence[str], counts: Sequence[int]) -> int:
+    """The label of a class by its name or number; `counts` are empty where there are no classes."""
+    if not counts:
+        raise InputError("this generator knows no classes", "leave --label out")
+    known = [one for one, count in zip(classes, counts, strict=True) if count]
+    names = ", ".join(known[:SHOWN]) + (", …" if len(known) > SHOWN else "")
+    if name in classes:
+        number = classes.index(name)
+    elif name.isascii() and name.isdecimal() and len(name) < 10 and int(name) < len(counts):
+        number = int(name)
+    else:
+        raise InputError(f"there is no class `{name}`", f"choose one of: {names}")
+    if not counts[number]:
+        raise InputError(
+            f"there was no training sample of class `{name}`", f"choose one of: {names}"
+        )
+    return number
 
 
 def is_model(folder: Path) -> bool:

@@ -20,7 +20,7 @@ from sparring.errors import InputError, said_by
 from sparring.games import check_truncation, latents_of
 from sparring.metrics import Scorer
 from sparring.model import Model
-from sparring.networks.styles import truncated
+from sparring.networks.styles import has_styles, truncated
 from sparring.onnx_generator import LABELS, SAMPLES, TRUNCATION, OnnxGenerator, Z, need
 from sparring.quantize import KINDS, cost, quantized
 from sparring.run import write_bytes
@@ -97,6 +97,7 @@ def describe(
         "classes": list(model.classes),
         "class_counts": list(model.prior.class_counts),
         "truncation": truncation,
+        "styles": has_styles(model.generator),
         "data": config.get("data", {}),
         "step": config.get("step"),
         "metrics": config.get("metrics", {}),

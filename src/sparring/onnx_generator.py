@@ -37,10 +37,12 @@ class OnnxGenerator:
 
     `metadata` is what `sparring export` wrote, empty for a file of another program; for those the
     prior is the standard normal. `name` is for messages. Raises InputError where the file is not
-    an ONNX generator.
+    an ONNX generator. `provider` is where ONNX Runtime computes.
     """
 
-    def __init__(self, source: Path | bytes, name: str) -> None:
+    def __init__(
+        self, source: Path | bytes, name: str, provider: str = "CPUExecutionProvider"
+    ) -> None:
         runtime = need("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
@@ -51,7 +53,7 @@ class OnnxGenerator:
             self.session = runtime.InferenceSession(
                 source if isinstance(source, bytes) else str(source),
                 options,
-                providers=["CPUExecutionProvider"],
+                providers=[provider],
             )
         except Exception as error:  # ONNX Runtime's own have no common base
             raise InputError(

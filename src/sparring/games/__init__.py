@@ -26,7 +26,7 @@ from sparring.games.styles import (
 from sparring.games.super_resolution import srgan_game
 from sparring.games.tiles import apply
 from sparring.games.translation import pix2pix_game
-from sparring.games.walk import walk
+from sparring.games.walk import arc, walk
 
 GAMES: dict[str, Callable[..., Game]] = {
     "latent": latent_game,
@@ -49,6 +49,7 @@ __all__ = [
     "Pictures",
     "Prior",
     "apply",
+    "arc",
     "check_truncation",
     "generate",
     "latent_game",

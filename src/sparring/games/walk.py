@@ -27,11 +27,14 @@ def walk(prior: Prior, seed: int, rows: int, columns: int = 8, label: int | None
 def _arcs(latent: Latent, seed: int, rows: int, columns: int) -> Tensor:
     """Latents [rows * columns, size]."""
     ends = latents_of(latent, range(seed, seed + rows + 1))
-    start, end = ends[:-1, None], ends[1:, None]
     share = torch.linspace(0, 1, columns)[None, :, None]
+    return arc(latent, ends[:-1, None], ends[1:, None], share).flatten(0, 1)
+
+
+def arc(latent: Latent, start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """Latents that far from start to end [..., size], as `walk` goes; all three are broadcast."""
     if latent.prior == "uniform":
-        return torch.lerp(start, end, share).flatten(0, 1)
+        return torch.lerp(start, end, share)
     cosine = cosine_similarity(start, end, dim=-1)[..., None].clamp(-0.999, 0.999)
     angle = cosine.acos()
-    between = (((1 - share) * angle).sin() * start + (share * angle).sin() * end) / angle.sin()
-    return between.flatten(0, 1)
+    return (((1 - share) * angle).sin() * start + (share * angle).sin() * end) / angle.sin()

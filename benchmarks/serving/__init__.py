@@ -1,0 +1,1 @@
+"""The HTTP service under load and abuse, and whether it tells the truth."""

@@ -1,0 +1,1 @@
+"""An HTTP service over exported generators, and a page to explore them (extra `serve`)."""

@@ -23,6 +23,7 @@ from benchmarks import common
 from sparring import ranks
 from sparring.data import open_data
 from sparring.games import GAMES
+from sparring.launch import leads
 from sparring.recipes import load_recipe
 from sparring.training.state import State
 from sparring.training.step import run_step
@@ -92,7 +93,7 @@ def worker(name: str, batch_size: int, steps: int) -> None:
     for _ in range(steps):
         run_step(state)
     seconds = time.perf_counter() - began
-    if ranks.leads():
+    if leads():
         print(json.dumps(1000 * seconds / steps))
 
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from sparring import ranks
 from sparring.errors import InputError, SparringError
+from sparring.launch import leads, several
 from sparring.run import disk_full, is_full
 from sparring.version import __version__
 
@@ -81,18 +81,18 @@ def _unexpected(error: Exception) -> dict[str, str]:
 
 
 def _fail(record: dict[str, str], code: int, as_json: bool) -> int:
-    if not ranks.leads() and record["code"] in SAID_BY_THE_FIRST:
+    if not leads() and record["code"] in SAID_BY_THE_FIRST:
         return code
     hint = f"\n{record['hint']}" if record["hint"] else ""
     stderr.print(f"{record['message']}{hint}", markup=False, soft_wrap=True)
-    if as_json and ranks.leads():
+    if as_json and leads():
         print(json.dumps({"error": record}))
     return code
 
 
 def _answer(value: Any, as_json: bool, tell: Callable[[], None]) -> None:
     """The value on stdout, as JSON or in words."""
-    if not ranks.leads():
+    if not leads():
         return
     if as_json:
         print(json.dumps(value))
@@ -140,7 +140,7 @@ def train(
         "time_limit": time,
         "allow_changes": allow_changes,
     }
-    if seeds is not None and ranks.several():
+    if seeds is not None and several():
         raise InputError(
             "--seeds trains one run after the other, torchrun one run by all processes",
             "leave one of them out",

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from sparring.errors import InputError, SparringError
+from sparring.launch import leads, restarts, several
 
 Made = TypeVar("Made")
 PATIENCE = timedelta(minutes=30)  # for one that scores, packs or writes while the others wait
@@ -48,21 +49,6 @@ def rank() -> int:
 def count() -> int:
     """How many processes train."""
     return dist.get_world_size() if dist.is_initialized() else 1
-
-
-def leads() -> bool:
-    """Whether this is the process that writes and speaks, also after they have parted."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def several() -> bool:
-    """Whether torchrun has started more than one process."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
-
-
-def restarts() -> int:
-    """How often torchrun has started this run again."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from sparring import ranks
 from sparring.data import Dataset
 from sparring.errors import DiskFull, Interrupted, StoppedByFinding
 from sparring.games import prior_of
+from sparring.launch import leads
 from sparring.metrics import Scorer, made_by
 from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
@@ -93,7 +94,7 @@ class Session:
         state = self.state
         deadline = time.monotonic() + time_limit if time_limit is not None else float("inf")
         try:
-            console = Console(stderr=True, quiet=not ranks.leads())
+            console = Console(stderr=True, quiet=not leads())
             with Progress(state, console) as progress, interruptions() as interrupted:
                 observers: list[Observer] = [
                     leading(self.referee),
@@ -125,7 +126,7 @@ class Session:
             number = (interrupted or [signal.SIGTERM])[0]
             raise Interrupted(number, str(self.folder.path), state.step)
         self.evaluation.finish(state)
-        return self.finish() if ranks.leads() else {"notes": []}
+        return self.finish() if leads() else {"notes": []}
 
     def _leave_unfinished(self) -> None:
         self.referee(self._unfinished_tick(), self.state)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from sparring import ranks
+from sparring import launch, ranks
 from sparring.data import Dataset, fit_to_data
 from sparring.errors import InputError
 from sparring.recipe import Recipe, differences
@@ -26,7 +25,7 @@ Overrides = Mapping[str, Any] | Sequence[str]
 
 def tell(message: str) -> None:
     """A message to the person: on stderr, so that stdout stays what was asked for, and once."""
-    if ranks.leads():
+    if launch.leads():
         print(message, file=sys.stderr)
 
 
@@ -85,8 +84,8 @@ def started_again(out: str | Path | None) -> bool:
 
     What a run leaves that ended before its first checkpoint is made way for.
     """
-    restarts = ranks.restarts()
-    if os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0" and out is None:
+    restarts = launch.restarts()
+    if launch.may_restart() and out is None:
         raise InputError("a run that may be restarted must find its folder", "name it with --out")
     if restarts == 0 or out is None:
         return False

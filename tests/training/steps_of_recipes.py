@@ -15,6 +15,7 @@ from sparring import ranks
 from sparring.data import open_data
 from sparring.games import GAMES
 from sparring.games.cycle import CycleGame
+from sparring.launch import leads
 from sparring.recipe import Recipe
 from sparring.recipes import load_recipe
 from sparring.training import checkpoint
@@ -77,7 +78,7 @@ def after_steps(name: str) -> dict[str, torch.Tensor]:
 def main(folder: str, *names: str) -> None:
     for name in names:
         found = after_steps(name)
-        if ranks.leads():
+        if leads():
             save_file(found, Path(folder, f"{name}.safetensors"))
 
 

@@ -65,7 +65,13 @@ def main() -> None:
         code = _fail(told.record(), 1, as_json)
     except Exception as error:
         code = _fail(_unexpected(error), 1, as_json)
-    sys.exit(code if isinstance(code, int) else 0)
+    status = code if isinstance(code, int) else 0
+    if several():
+        # Threads of the processes' connections may outlive the interpreter, which then aborts.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _unexpected(error: Exception) -> dict[str, str]:

@@ -63,6 +63,7 @@ def joined() -> Iterator[None]:
     try:
         _meet()
         yield
+        dist.barrier()  # nobody parts while another still works
     except (dist.DistError, RuntimeError) as error:
         if not _is_of_connection(error):
             raise

@@ -55,7 +55,8 @@ def count() -> int:
 def joined() -> Iterator[None]:
     """Meet the other processes where torchrun started several; nothing else otherwise.
 
-    NCCL where there are GPUs, each process its own, else Gloo. Raises Lost where another is gone.
+    Gloo carries what is on CPUs, NCCL what is on GPUs, of which each process has its own. Raises
+    Lost where another process is gone.
     """
     if not several() or dist.is_initialized():
         yield
@@ -84,7 +85,7 @@ def _meet() -> None:
     # Started again, processes may meet in the same store: the old addresses there lead nowhere.
     store = dist.PrefixStore(f"attempt-{restarts()}", store)
     how: dict[str, Any] = {"store": store, "rank": own, "world_size": size, "timeout": PATIENCE}
-    dist.init_process_group("nccl" if gpu else "gloo", **how)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", **how)
 
 
 def _leave() -> None:
@@ -188,8 +189,8 @@ def reduce_gradients(parameters: Sequence[Tensor]) -> None:
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         dist.all_reduce(flat)
         parts = flat.split([gradient.numel() for gradient in gradients])
-        summed = [p.view(g.shape) for p, g in zip(parts, gradients, strict=True)]
-        torch._foreach_copy_(gradients, summed)
+        sums = [part.view(g.shape) for part, g in zip(parts, gradients, strict=True)]
+        torch._foreach_copy_(gradients, sums)
 
 
 def even_out(tensors: Sequence[Tensor]) -> None:
@@ -225,7 +226,7 @@ def any_of(told: bool) -> bool:
     """Whether any process says so."""
     if count() == 1:
         return told
-    flag = torch.tensor([float(told)], device=_device())
+    flag = torch.tensor([float(told)])
     dist.all_reduce(flag)
     return bool(flag.item() > 0)
 
@@ -237,7 +238,6 @@ def numbers(given: Sequence[float], size: int) -> list[float]:
     found = torch.zeros(size, dtype=torch.float64)
     if leads():
         found[: len(given)] = torch.tensor(given, dtype=torch.float64)
-    found = found.to(_device())
     dist.broadcast(found, 0)
     return found.tolist()
 
@@ -258,8 +258,3 @@ def even_share(size: int, what: str) -> None:
             f"{what}={size} cannot be shared evenly by {count()} processes",
             f"choose a multiple of {count()}",
         )
-
-
-def _device() -> torch.device:
-    nccl = dist.get_backend() == "nccl"
-    return torch.device("cuda", torch.cuda.current_device()) if nccl else torch.device("cpu")

@@ -54,6 +54,7 @@ class Session:
         self.evaluation = Evaluation(folder, dataset, fingerprint)
         self.checkpoints = Checkpoints(folder, fingerprint)
         self.seconds = 0.0
+        self.console = Console(stderr=True, quiet=not leads())
 
     def resume(self, found: checkpoint.Checkpoint, tell: Callable[[str], None]) -> None:
         """Go back to a checkpoint: state, history, best score."""
@@ -94,8 +95,7 @@ class Session:
         state = self.state
         deadline = time.monotonic() + time_limit if time_limit is not None else float("inf")
         try:
-            console = Console(stderr=True, quiet=not leads())
-            with Progress(state, console) as progress, interruptions() as interrupted:
+            with Progress(state, self.console) as progress, interruptions() as interrupted:
                 observers: list[Observer] = [
                     leading(self.referee),
                     self.evaluation,
@@ -125,8 +125,9 @@ class Session:
         if ranks.any_of(bool(interrupted)):
             number = (interrupted or [signal.SIGTERM])[0]
             raise Interrupted(number, str(self.folder.path), state.step)
-        self.evaluation.finish(state)
-        return self.finish() if leads() else {"notes": []}
+        with self.console.status("scoring the best checkpoint, writing the report"):
+            self.evaluation.finish(state)
+            return self._finish() if leads() else {"notes": []}
 
     def _leave_unfinished(self) -> None:
         self.referee(self._unfinished_tick(), self.state)
@@ -138,12 +139,8 @@ class Session:
         nonfinite = state.statistics.first_nonfinite(state.statistics.stacked())
         return Tick(state.step, state.samples_seen, self.seconds, False, nonfinite=nonfinite)
 
-    def finish(self) -> dict[str, Any]:
-        """Score the best checkpoint on the test split; write model, pictures, report, summary."""
-        with Console(stderr=True).status("scoring the best checkpoint, writing the report"):
-            return self._finish()
-
     def _finish(self) -> dict[str, Any]:
+        """Score the best checkpoint on the test split; write model, pictures, report, summary."""
         state = self.state
         best = checkpoint.read(self.folder.checkpoints / checkpoint.BEST)
         score, (first, *others) = best.meta["score"], state.game.averaged

@@ -92,8 +92,7 @@ def started_again(out: str | Path | None) -> bool:
     folder = RunFolder(out)
     if checkpoint.has_any(folder.checkpoints):
         return True
-    if ranks.lead(lambda: folder.exists):
-        ranks.lead(folder.clear)
+    ranks.lead(folder.clear)
     return False
 
 

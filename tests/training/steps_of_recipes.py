@@ -54,8 +54,8 @@ def thin(recipe: Recipe) -> None:
             network.width = 8
 
 
-def after_steps(name: str) -> dict[str, torch.Tensor]:
-    """What a checkpoint of the recipe would hold after two steps."""
+def after_steps(name: str, steps: int = STEPS) -> dict[str, torch.Tensor]:
+    """What a checkpoint of the recipe would hold after two steps, or so many."""
     recipe = load_recipe(name, PLAIN | OWN.get(name, {}))
     thin(recipe)
     dataset = open_data(recipe.data)
@@ -67,7 +67,7 @@ def after_steps(name: str) -> dict[str, torch.Tensor]:
     for module in (*modules, *(fn for fn in terms if isinstance(fn, nn.Module))):
         module.double()
     state = State(game, recipe, torch.device("cpu"))
-    for _ in range(STEPS):
+    for _ in range(steps):
         run_step(state)
     state.statistics.unite()
     kept = checkpoint.tensors(state)

@@ -83,11 +83,8 @@ class UnpairedBatch(LatentBatch):
         # All processes keep the same buffer, of what all of them made.
         start = (move.part.start - move.first) * ranks.count()
         before = (move.step * game.repeats + move.repeat) * move.batch_size + start
-        with ranks.together():
-            shown = game.buffer.exchange(
-                ranks.whole(made.detach()), before, move.draw("buffer", start)
-            )
-            fake = ranks.part_of(shown)
+        everyones = ranks.whole(made.detach())
+        fake = ranks.part_of(game.buffer.exchange(everyones, before, move.draw("buffer", start)))
         return fake.requires_grad_() if "fake" in move.differentiates else fake
 
     @cached_property

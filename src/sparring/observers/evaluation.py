@@ -54,16 +54,17 @@ class Evaluation:
     def score(self, state: State) -> dict[str, float]:
         """Score the state now, and save it as `best` where it is."""
         config = state.recipe.evaluation
-        if self._scorer is None:
-            self._scorer = Scorer(self.dataset, "select", config.features, weights=config.weights)
         player = state.game.averaged[0]
         self._scored_step = state.step
-        network, scorer = state.ema[player].module, self._scorer
+        network = state.ema[player].module
         with ranks.together():
             made = made_by(state.game, player, network, range(config.samples), "select")
 
         def scored() -> list[float]:
-            found = scorer.estimates(made, config.metrics)
+            if self._scorer is None:
+                how: dict[str, Any] = {"weights": config.weights}
+                self._scorer = Scorer(self.dataset, "select", config.features, **how)
+            found = self._scorer.estimates(made, config.metrics)
             return [found[name].value for name in config.metrics]
 
         found = ranks.numbers(ranks.lead(scored) or [], len(config.metrics))

@@ -53,7 +53,8 @@ class State:
         """Refuse batches of one sample where a network takes their variance."""
         smallest = min(part.stop - part.start for part in self.parts)
         for name, player in self.game.players.items():
-            alone = smallest * ranks.count() == 1
+            shared = ranks.count() if self.recipe.sync_batch_statistics else 1
+            alone = smallest * shared == 1
             if alone and any(isinstance(m, nn.BatchNorm1d) for m in player.modules()):
                 raise InputError(
                     f"{name}: batch normalization cannot learn from a batch of 1",

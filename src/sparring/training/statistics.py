@@ -25,11 +25,13 @@ class Statistics:
     def unite(self) -> None:
         """Make what each of several processes has kept that of all: losses are sums of their parts,
         logits those of all samples."""
+        if ranks.count() == 1:
+            return
         with ranks.together():
             for name, kept in self._kept.items():
                 if name.startswith("loss/"):
                     kept[:] = ranks.summed(torch.stack(kept)).unbind(0)
-                elif kept[0].dim() > 0 and ranks.are_together():
+                elif kept[0].dim() > 0:
                     by_sample = torch.stack(kept, dim=1)
                     kept[:] = ranks.whole(by_sample).unbind(1)
 

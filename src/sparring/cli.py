@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdo
 # What of a summary is for the report alone.
 OF_REPORT = ("equilibrium", "dataset", "notes", "evaluation_seconds")
 SAID_BY_THE_FIRST = ("input", "interrupted", "stopped", "disk", "elsewhere")
+SECONDS_FOR_THE_FIRST = 15  # after which it does not seem to have met the same error
 stderr = Console(stderr=True, highlight=False)
 # Newer versions of Typer carry a copy of click, whose exceptions are not those of the package.
 ClickException: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -87,10 +89,16 @@ def _unexpected(error: Exception) -> dict[str, str]:
 
 
 def _fail(record: dict[str, str], code: int, as_json: bool) -> int:
+    speaker = ""
     if not leads() and record["code"] in SAID_BY_THE_FIRST:
-        return code
+        # torchrun ends all processes when one has ended: the first must have spoken by then.
+        try:
+            time.sleep(SECONDS_FOR_THE_FIRST)
+        except KeyboardInterrupt:
+            return code
+        speaker = f"process {os.environ['RANK']}: "
     hint = f"\n{record['hint']}" if record["hint"] else ""
-    stderr.print(f"{record['message']}{hint}", markup=False, soft_wrap=True)
+    stderr.print(f"{speaker}{record['message']}{hint}", markup=False, soft_wrap=True)
     if as_json and leads():
         print(json.dumps({"error": record}))
     return code

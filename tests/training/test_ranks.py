@@ -17,6 +17,8 @@ from torch import Tensor
 
 import sparring
 from helpers import QUICK, words_of
+from sparring import cli
+from sparring.errors import InputError
 from sparring.networks.batch_norm import BatchNorm2d
 from sparring.recipes import recipe_names
 from sparring.training import checkpoint
@@ -183,6 +185,17 @@ def test_what_ends_the_run_is_said_once(words: list[str], told: str, tmp_path: P
     assert code != 0
     assert said.count(told) == 1
     assert "sparring/cli.py" not in said  # no traceback of ours beside torchrun's own
+
+
+def test_what_one_process_alone_meets_is_said_by_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first, which was given time, has not ended the run: it has not met the same."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(cli, "SECONDS_FOR_THE_FIRST", 0)
+    assert cli._fail(InputError("no folder `faces`", "mount it").record(), 2, False) == 2
+    assert "process 1: no folder `faces`\nmount it" in capsys.readouterr().err
 
 
 def test_batch_normalization_alone_is_that_of_pytorch() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from sparring.serving.refusal import Answer, Refusal
 
-OPEN = frozenset({"/healthz", "/readyz", "/login"})
+HEALTH = frozenset({"/healthz", "/readyz"})
+OPEN = HEALTH | {"/login"}
 COOKIE = b"sparring"
 MOST_CLIENTS = 10_000  # that are remembered
 LOCAL = ("127.0.0.1", "::1")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from sparring.serving.moderation import Check
 from sparring.serving.refusal import Refusal, busy
 from sparring.serving.settings import Settings
-from sparring.serving.telemetry import COMPUTE, QUEUE, SAMPLES
+from sparring.serving.telemetry import COMPUTE, LOG, QUEUE, SAMPLES
 from sparring.serving.version import Version
 
 Array = npt.NDArray[Any]
@@ -124,7 +124,8 @@ class Batcher:
                 np.array([job.truncation for job in batch], np.float32),
             )
         except Exception as error:  # the session's own, such as memory that it cannot have
-            return None, [busy(f"{self.version.name} cannot compute: {error}")] * len(batch)
+            LOG.event("error", "compute", message=f"{self.version.ref}: {error}")
+            return None, [busy(f"{self.version.name} cannot compute") for _ in batch]
         verdicts: Verdicts = [None] * len(batch)
         if self.check:
             verdicts = self.check(samples, np.array([job.label for job in batch]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import secrets
 import zipfile
@@ -48,13 +49,16 @@ async def make_batch(studio: Studio, version: Version, batch: Batch, count: int)
     samples = await studio.samples(version, z, labels, truncation)
     if batch.format == "npz":
         known = labels if version.classes else np.full(count, -1)
-        content = _arrays(samples=samples, labels=known, seeds=np.array(seeds))
+        arrays = {"samples": samples, "labels": known, "seeds": np.array(seeds)}
+        content = await asyncio.to_thread(_arrays, **arrays)
         kind = "application/octet-stream"
     else:
-        content, kind = _zipped(seeds, samples), "application/zip"
+        content = await asyncio.to_thread(_zipped, seeds, samples)
+        kind = "application/zip"
     name = f'attachment; filename="{version.name}.{"npz" if batch.format == "npz" else "zip"}"'
     head = [(b"content-type", kind.encode()), (b"content-disposition", name.encode())]
-    return Answer(200, [*head, *_told(version, samples)], content)
+    told = await asyncio.to_thread(_told, version, samples)
+    return Answer(200, [*head, *told], content)
 
 
 def _inputs(version: Version, seeds: list[int], labels: Any) -> Inputs:
@@ -98,5 +102,5 @@ def _zipped(seeds: list[int], samples: Array) -> bytes:
 
 def _arrays(**arrays: Array) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    np.savez(buffer, **arrays)
     return buffer.getvalue()

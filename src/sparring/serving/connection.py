@@ -13,6 +13,8 @@ from sparring.serving.refusal import Answer, Refusal, busy
 from sparring.serving.settings import Settings
 
 PATIENCE = 1.0  # seconds for a first request on a connection, when the process is about to end
+MOST_AHEAD = 100  # requests that a client sends before the answer to an earlier one
+MOST_HEADERS = 100  # of a request, with those that follow its body
 
 
 class Joined:
@@ -34,14 +36,17 @@ class Joined:
             self._transport.writelines([head, data])
         elif data.startswith(b"HTTP/"):
             self._head = data
-            self._loop.call_soon(self.write, b"")  # in case that nothing follows
+            self._loop.call_soon(self._flush)  # in case that nothing follows
         else:
             self._transport.write(data)
 
     def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
         if self._head:
             self.write(b"")
-        self._transport.close()
 
 
 class Connection(HttpToolsProtocol):
@@ -73,8 +78,17 @@ class Connection(HttpToolsProtocol):
                 self._refuse(Refusal(431, "too_large", message).answer())
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= MOST_AHEAD:  # uvicorn would keep any number of them
+            raise ValueError("too many requests at once")  # for the parser, which gives up
         self.since, self._head = self.loop.time(), 0
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= MOST_HEADERS:
+            message = f"a request holds at most {MOST_HEADERS} headers"
+            self._refuse(Refusal(431, "too_large", message).answer())
+            raise ValueError(message)
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._head = None
@@ -104,7 +118,10 @@ class Connection(HttpToolsProtocol):
         return bool(waiting.poll(0))
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(Refusal(400, "malformed", msg).answer())
+        if self.pipeline:  # it would be taken for the answer to an earlier request
+            self.transport.abort()
+        elif not self.transport.is_closing():
+            self._refuse(Refusal(400, "malformed", msg).answer())
 
     def _refuse(self, answer: Answer) -> None:
         head = [b"HTTP/1.1 %d Refused" % answer.status]

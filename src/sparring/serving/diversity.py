@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 LEAST = 8  # samples of which a spread says anything
 LOW = 0.5  # of the version's own spread
+COLUMNS = 4096  # values of each sample at a time: in float64 all of them may be gigabytes
 
 
 class Diversity(NamedTuple):
@@ -34,6 +35,10 @@ def diversity(samples: npt.NDArray[Any], spread: float) -> Diversity | None:
 def mean_distance(samples: npt.NDArray[Any]) -> float:
     """The root mean squared distance of two different samples of [N, ...]."""
     count = len(samples)
-    flat = samples.reshape(count, -1).astype(np.float64)
+    flat = samples.reshape(count, -1)
+    if count < 2:
+        return 0.0
     # The mean over all pairs needs no pairs: it is twice the variance.
-    return float(np.sqrt(2 * flat.var(axis=0, ddof=1).sum())) if count > 1 else 0.0
+    parts = (flat[:, at : at + COLUMNS] for at in range(0, flat.shape[1], COLUMNS))
+    total = sum(part.astype(np.float64).var(axis=0, ddof=1).sum() for part in parts)
+    return float(np.sqrt(2 * total))

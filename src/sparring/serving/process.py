@@ -122,7 +122,7 @@ def _supervise(
     alive, parent_end = os.pipe()  # nothing is written: it closes with this process
     leaving = False
     places: dict[int, tuple[int, float]] = {}
-    deaths = 0
+    deaths, wrong = 0, False
 
     def start(place: int) -> None:
         # A signal waits: for this process to know its child, for the child to be able to leave.
@@ -152,17 +152,19 @@ def _supervise(
         if not leaving:
             start(place)
     while places:
-        process, _ = os.wait()
+        process, status = os.wait()
         place, started = places.pop(process)
         if leaving:
             continue
-        deaths = deaths + 1 if time.monotonic() - started < BRIEF else 0
+        wrong = os.waitstatus_to_exitcode(status) == InputError.exit_code
+        deaths = deaths + 1 if wrong or time.monotonic() - started < BRIEF else 0
         if deaths >= MOST_DEATHS:
             leave(signal.SIGTERM, None)
         else:
             start(place)
     if deaths >= MOST_DEATHS:
-        raise SparringError("the processes keep ending", "what they said is above")
+        kind = InputError if wrong else SparringError
+        raise kind("the processes keep ending", "what they said is above")
 
 
 def _in_child(work: Callable[[], None]) -> int:

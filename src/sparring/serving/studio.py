@@ -79,10 +79,13 @@ class Studio:
         """Samples [N, ...] of latents [N, size] and labels [N]; Refusal if one is refused."""
         batcher = self._batcher(version)
         parts: list[npt.NDArray[Any]] = []
-        for start in range(0, len(z), PART):
+        # Of a slow generator even an empty queue would not take as many.
+        fitting = int(self.settings.most_seconds * batcher.threads / version.seconds / 2)
+        size = max(1, min(PART, fitting))
+        for start in range(0, len(z), size):
             waiting: list[asyncio.Future[npt.NDArray[Any]]] = []
             try:
-                for i in range(start, min(start + PART, len(z))):
+                for i in range(start, min(start + size, len(z))):
                     waiting.append(batcher.submit(z[i], int(labels[i]), truncation))
                 parts += await asyncio.gather(*waiting)
             finally:

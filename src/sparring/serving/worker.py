@@ -31,7 +31,8 @@ from sparring.serving.telemetry import LOG
 
 LAST_CALL = 0.1  # seconds to accept who came before
 KEEP_ALIVE = 15  # seconds that a connection may be idle
-SO_ATTACH_FILTER, BPF_RETURN = 26, 6  # of <asm/socket.h> and <linux/bpf_common.h>
+AGAIN = 2.0  # seconds in which a second signal is the first: told to all processes, and passed on
+SO_ATTACH_FILTER, SO_DETACH_FILTER, BPF_RETURN = 26, 27, 6  # <asm/socket.h>, <linux/bpf_common.h>
 
 
 class Server(uvicorn.Server):
@@ -57,6 +58,8 @@ async def _serve(
     shelf: Shelf, settings: Settings, listener: socket.socket, parent: int | None
 ) -> None:
     loop = asyncio.get_running_loop()
+    told = 0.0
+    listen_again(listener)
     studio = Studio(shelf, settings)
     server = Server(
         uvicorn.Config(
@@ -76,10 +79,11 @@ async def _serve(
 
     def leave() -> None:
         """Answer what comes for a moment, closing connections, then only what was accepted."""
+        nonlocal told
         if studio.leaving:
-            server.force_exit = True
+            server.force_exit = loop.time() - told > AGAIN
             return
-        studio.leaving = True
+        studio.leaving, told = True, loop.time()
         LOG.event("info", "leaving", process=os.getpid())
         loop.call_later(settings.draining, close)
 
@@ -91,7 +95,8 @@ async def _serve(
     def orphaned() -> None:
         assert parent is not None
         loop.remove_reader(parent)
-        leave()
+        if not studio.leaving:
+            leave()
 
     for number in SIGNALS:
         loop.add_signal_handler(number, leave)
@@ -122,6 +127,13 @@ def deafen(listener: socket.socket) -> None:
     drop = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RETURN, 0, 0, 0))
     program = struct.pack("HP", 1, ctypes.addressof(drop))
     listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+def listen_again(listener: socket.socket) -> None:
+    """Take connections at a socket that the process before, which was told to end, left deaf."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError):  # it never was
+            listener.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
 
 def _application(studio: Studio, settings: Settings) -> Gate:

@@ -26,7 +26,13 @@ from sparring.recipe import Data
 COUNT, SHOWN = 2000, 24
 LEARNED_FROM, EPOCHS, WIDTH = 20_000, 4, 32  # of the classifier
 ALONE = {"pretraining.samples": 10**9, "pretraining.loss": "l1"}
-COMMON = {"evaluation.metrics": ["kid", "l1"], "evaluation.final_metrics": [], "snapshots": 2}
+STEPS = 3000  # the recipe's, which more images than its own would make more
+COMMON = {
+    "steps": STEPS,
+    "evaluation.metrics": ["kid", "l1"],
+    "evaluation.final_metrics": [],
+    "snapshots": 2,
+}
 
 Result = dict[str, Any]
 

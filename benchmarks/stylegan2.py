@@ -50,33 +50,32 @@ FIRST_SEED = 10**6  # far from the latents that choose the best checkpoint
 SHARES = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
 SCORES = ("fid", "kid", "precision", "recall")
 PROJECTED, SHOWN = 50, 16
-LOOK_EVERY, LOOKED_AT, LOOKS_UNTIL = 50, 64, 1200
+LOOK_EVERY, LOOKED_AT = 50, 64
 MAPPING = {"generator.styles": 512, "generator.depth": 8}
-GOALS = {"distance": 0.1, "spread": 0.75}
+STRONG, NEAR = 100.0, 0.1  # a weight of the path length; a distance from its goal
+COLORS = (look.FAKE, look.GREEN, look.VERMILION)
 
 Result = dict[str, Any]
 
 
 def path_length(quick: bool) -> Result:
-    """Lengths over the steps, with the term and without."""
-    steps = 100 if quick else LOOKS_UNTIL
-    recipe = load_recipe("stylegan2")
-    kept = [one.model_dump() for one in recipe.terms if one.name == "path-length"]
-    over_time = {
-        name: lengths_over_time({"steps": steps, "terms": terms})
-        for name, terms in (("with", kept), ("without", []))
-    }
-    with_it, without = over_time["with"][-1], over_time["without"][-1]
-    spread = with_it["spread"] / without["spread"]
+    """Lengths over the recipe's steps: the weight as published, a strong one, none."""
+    steps = 100 if quick else load_recipe("stylegan2").steps
+    (kept,) = [one for one in load_recipe("stylegan2").terms if one.name == "path-length"]
+    over_time = {}
+    for weight in (kept.weight, STRONG, 0.0):
+        terms = [kept.model_dump() | {"weight": weight}] if weight else []
+        over_time[f"weight {weight:g}"] = lengths_over_time({"steps": steps, "terms": terms})
+    away = {name: rows[-1]["away"] for name, rows in over_time.items() if "away" in rows[-1]}
     return {
-        "settings": {"recipe": "stylegan2", "terms": kept, "steps": steps},
+        "settings": {"recipe": "stylegan2", "term": kept.model_dump(), "steps": steps},
         "goals": [
-            common.goal("end: |length - goal| / goal", with_it["away"], GOALS["distance"], False),
-            common.goal("end: spread over that without", round(spread, 3), GOALS["spread"], False),
+            common.goal(f"{name}: distance from the goal, over the goal", value, NEAR, False)
+            for name, value in away.items()
         ],
-        "end": {name: rows[-1] for name, rows in over_time.items()},
+        "end": [{"term": name} | rows[-1] for name, rows in over_time.items()],
         "over_time": over_time,
-        "outcome": "Path lengths gather around a goal that follows them.",
+        "outcome": "Path lengths and the goal that follows them meet.",
         "picture": lengths_picture(over_time, quick),
     }
 
@@ -122,23 +121,20 @@ def lengths_of(game: Any) -> Tensor:
 
 def lengths_picture(over_time: dict[str, list[Result]], quick: bool) -> str:
     figure, axes = drawing.sheet(
-        "The path length finds a goal and gathers around it",
+        "The path length and its goal meet",
         "how far images move for a step of w; digits, recipe stylegan2",
-        ("Mean length and its goal", "Spread over samples / mean"),
+        ("Mean length, and its goal (dashed)", "Spread over samples / mean"),
     )
-    with_it = over_time["with"]
-    steps = [row["step"] for row in with_it]
-    axes[0].plot(steps, [row["length"] for row in with_it], color=look.FAKE, linewidth=2)
-    axes[0].plot(steps, [row["goal"] for row in with_it], color=look.INK, linewidth=1.4, ls="--")
-    last = with_it[-1]
-    ends = [("length", look.FAKE, last["length"]), ("goal", look.INK, last["goal"])]
-    drawing.name_ends(axes[0], ends)
-    ends = []
-    for (name, rows), color in zip(over_time.items(), (look.GREEN, look.VERMILION), strict=True):
-        axes[1].plot([row["step"] for row in rows], [row["spread"] for row in rows], color=color)
-        ends.append((name, color, rows[-1]["spread"]))
-    drawing.name_ends(axes[1], ends)
-    for one in axes:
+    ends: list[list[Any]] = [[], []]
+    for (name, rows), color in zip(over_time.items(), COLORS, strict=True):
+        steps = [row["step"] for row in rows]
+        for one, key, end in zip(axes, ("length", "spread"), ends, strict=True):
+            one.plot(steps, [row[key] for row in rows], color=color, linewidth=1.6)
+            end.append((name, color, rows[-1][key]))
+        if "goal" in rows[0]:
+            axes[0].plot(steps, [row["goal"] for row in rows], color=color, linewidth=1.2, ls="--")
+    for one, end in zip(axes, ends, strict=True):
+        drawing.name_ends(one, end)
         one.set_ylim(bottom=0)
         drawing.across(one, "steps")
     return drawing.save(figure, "stylegan2-lengths", quick)

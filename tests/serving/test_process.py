@@ -1,5 +1,6 @@
 """Too many, too slow, gone: the service goes on; and it ends when it is told to."""
 
+import contextlib
 import inspect
 import json
 import os
@@ -98,6 +99,17 @@ def test_who_is_too_slow_is_let_go(tight: Server, start: bytes) -> None:
     assert tight.get("/healthz").status_code == 200
 
 
+def test_headers_and_requests_ahead_have_a_limit(tight: Server) -> None:
+    with tight.socket() as many:
+        many.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n" + b"ab:\r\n" * 200 + b"\r\n")
+        assert b" 431 " in read_all(many)
+    with tight.socket() as hasty:
+        with contextlib.suppress(ConnectionError):
+            hasty.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n" * 5000)
+        assert read_all(hasty).count(b" 200 ") <= 200
+    assert tight.get("/healthz").status_code == 200
+
+
 def test_who_vanishes_leaves_nothing(tight: Server) -> None:
     for _ in range(50):
         with tight.socket() as connection:
@@ -157,7 +169,9 @@ def test_several_processes_at_one_port(images: Path, tmp_path: Path) -> None:
     errors = (tmp_path / "errors").open("w")
     words = ["serve", str(images), "--port", "0", "--workers", "2", "--json"]
     command = [sys.executable, "-m", "sparring.cli", *words]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+    )
     assert process.stdout
     try:
         told = json.loads(process.stdout.readline())
@@ -173,11 +187,12 @@ def test_several_processes_at_one_port(images: Path, tmp_path: Path) -> None:
             _figure(told["address"], 'sparring_requests_total{call="image",status="200"}')
         )
         assert count >= 20
-        victim = _workers(errors.name).pop()
-        os.kill(victim, signal.SIGKILL)
-        wait_until(lambda: len(_workers(errors.name)) == 3)
-        assert {fresh().status_code for _ in range(10)} == {200}
-        process.send_signal(signal.SIGINT)
+        for number, count in ((signal.SIGKILL, 3), (signal.SIGTERM, 4)):
+            victim = _workers(errors.name).pop()
+            os.kill(victim, number)
+            wait_until(lambda count=count: len(_workers(errors.name)) == count)
+            assert {fresh().status_code for _ in range(20)} == {200}
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
         assert process.wait(SECONDS) == 0
         assert process.stdout.read() == ""
         lines = Path(errors.name).read_text().splitlines()

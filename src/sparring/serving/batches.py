@@ -102,5 +102,6 @@ def _zipped(seeds: list[int], samples: Array) -> bytes:
 
 def _arrays(**arrays: Array) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    save: Any = np.savez  # whose options, in its annotations, might be arrays' names
+    save(buffer, **arrays)
     return buffer.getvalue()

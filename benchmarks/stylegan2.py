@@ -50,7 +50,7 @@ FIRST_SEED = 10**6  # far from the latents that choose the best checkpoint
 SHARES = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
 SCORES = ("fid", "kid", "precision", "recall")
 PROJECTED, SHOWN = 50, 16
-LOOK_EVERY, LOOKED_AT = 50, 64
+LOOK_EVERY, LOOKED_AT, LOOKS_UNTIL = 50, 64, 1500
 MAPPING = {"generator.styles": 512, "generator.depth": 8}
 STRONG, NEAR = 100.0, 0.1  # a weight of the path length; a distance from its goal
 COLORS = (look.FAKE, look.GREEN, look.VERMILION)
@@ -59,8 +59,8 @@ Result = dict[str, Any]
 
 
 def path_length(quick: bool) -> Result:
-    """Lengths over the recipe's steps: the weight as published, a strong one, none."""
-    steps = 100 if quick else load_recipe("stylegan2").steps
+    """Lengths over the steps: the weight as published, a strong one, none."""
+    steps = 100 if quick else LOOKS_UNTIL
     (kept,) = [one for one in load_recipe("stylegan2").terms if one.name == "path-length"]
     over_time = {}
     for weight in (kept.weight, STRONG, 0.0):

@@ -53,7 +53,7 @@ PROJECTED, SHOWN = 50, 16
 LOOK_EVERY, LOOKED_AT, LOOKS_UNTIL = 50, 64, 1500
 MAPPING = {"generator.styles": 512, "generator.depth": 8}
 STRONG, NEAR = 100.0, 0.1  # a weight of the path length; a distance from its goal
-COLORS = (look.FAKE, look.GREEN, look.VERMILION)
+COLORS = (look.FAKE, look.GREEN, look.INK)
 
 Result = dict[str, Any]
 
@@ -75,7 +75,7 @@ def path_length(quick: bool) -> Result:
         ],
         "end": [{"term": name} | rows[-1] for name, rows in over_time.items()],
         "over_time": over_time,
-        "outcome": "Path lengths and the goal that follows them meet.",
+        "outcome": "Path lengths, and the goal that follows them.",
         "picture": lengths_picture(over_time, quick),
     }
 
@@ -121,7 +121,7 @@ def lengths_of(game: Any) -> Tensor:
 
 def lengths_picture(over_time: dict[str, list[Result]], quick: bool) -> str:
     figure, axes = drawing.sheet(
-        "The path length and its goal meet",
+        "The path length, and the goal that follows it",
         "how far images move for a step of w; digits, recipe stylegan2",
         ("Mean length, and its goal (dashed)", "Spread over samples / mean"),
     )
@@ -134,8 +134,8 @@ def lengths_picture(over_time: dict[str, list[Result]], quick: bool) -> str:
         if "goal" in rows[0]:
             axes[0].plot(steps, [row["goal"] for row in rows], color=color, linewidth=1.2, ls="--")
     for one, end in zip(axes, ends, strict=True):
-        drawing.name_ends(one, end)
         one.set_ylim(bottom=0)
+        drawing.name_ends(one, end)
         drawing.across(one, "steps")
     return drawing.save(figure, "stylegan2-lengths", quick)
 

@@ -40,7 +40,8 @@ Weights = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 # What of a summary is for the report alone.
 OF_REPORT = ("equilibrium", "dataset", "notes", "evaluation_seconds")
-SAID_BY_THE_FIRST = ("input", "interrupted", "stopped", "disk", "elsewhere")
+# Of several processes the first says what ends the run: what all meet, and what one alone may.
+OF_ALL, OF_ANY = ("interrupted", "stopped", "elsewhere"), ("input", "disk")
 SECONDS_FOR_THE_FIRST = 15  # after which it does not seem to have met the same error
 stderr = Console(stderr=True, highlight=False)
 # Newer versions of Typer carry a copy of click, whose exceptions are not those of the package.
@@ -90,11 +91,13 @@ def _unexpected(error: Exception) -> dict[str, str]:
 
 def _fail(record: dict[str, str], code: int, as_json: bool) -> int:
     speaker = ""
-    if not leads() and record["code"] in SAID_BY_THE_FIRST:
+    if not leads() and record["code"] in (*OF_ALL, *OF_ANY):
         # torchrun ends all processes when one has ended: the first must have spoken by then.
         try:
             time.sleep(SECONDS_FOR_THE_FIRST)
         except KeyboardInterrupt:
+            return code
+        if record["code"] in OF_ALL:
             return code
         speaker = f"process {os.environ['RANK']}: "
     hint = f"\n{record['hint']}" if record["hint"] else ""

@@ -18,7 +18,7 @@ from torch import Tensor
 import sparring
 from helpers import QUICK, words_of
 from sparring import cli
-from sparring.errors import InputError
+from sparring.errors import InputError, Interrupted
 from sparring.networks.batch_norm import BatchNorm2d
 from sparring.recipes import recipe_names
 from sparring.training import checkpoint
@@ -33,6 +33,14 @@ PLAIN = {
     "optimizer.generator.schedule": "constant",
     "optimizer.discriminator.schedule": "constant",
 }
+LATE = """
+import os, sys, time
+if os.environ["RANK"] == "0":
+    time.sleep(5)
+sys.argv = ["sparring", "train", "nosuch"]
+from sparring import cli
+cli.main()
+"""
 EXACT = {"precision.generator": "fp32", "precision.discriminator": "fp32"}
 
 
@@ -187,6 +195,15 @@ def test_what_ends_the_run_is_said_once(words: list[str], told: str, tmp_path: P
     assert "sparring/cli.py" not in said  # no traceback of ours beside torchrun's own
 
 
+def test_a_first_process_that_is_late_is_still_heard(tmp_path: Path) -> None:
+    script = tmp_path / "late.py"
+    script.write_text(LATE)
+    code, _, said = ended(torchrun(str(script)))
+    assert code != 0
+    assert said.count("nosuch") == 1, said
+    assert "process 1:" not in said
+
+
 def test_what_one_process_alone_meets_is_said_by_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,6 +213,9 @@ def test_what_one_process_alone_meets_is_said_by_it(
     monkeypatch.setattr(cli, "SECONDS_FOR_THE_FIRST", 0)
     assert cli._fail(InputError("no folder `faces`", "mount it").record(), 2, False) == 2
     assert "process 1: no folder `faces`\nmount it" in capsys.readouterr().err
+    # What all meet at once the first says for certain.
+    assert cli._fail(Interrupted(2, "runs/two", 8).record(), 130, False) == 130
+    assert capsys.readouterr().err == ""
 
 
 def test_batch_normalization_alone_is_that_of_pytorch() -> None:

@@ -50,8 +50,13 @@ FIRST_SEED = 10**6  # far from the latents that choose the best checkpoint
 SHARES = (0.0, 0.25, 0.5, 0.7, 0.85, 1.0)
 SCORES = ("fid", "kid", "precision", "recall")
 PROJECTED, SHOWN = 50, 16
-LOOK_EVERY, LOOKED_AT, LOOKS_UNTIL = 50, 64, 1500
-MAPPING = {"generator.styles": 512, "generator.depth": 8}
+LOOK_EVERY, LOOKED_AT, LOOKS_UNTIL = 50, 64, 3000
+PUBLISHED = {
+    "generator.styles": 512,
+    "generator.depth": 8,
+    "generator.image": "sum",
+    "generator.norm": "none",
+}
 STRONG, NEAR = 100.0, 0.1  # a weight of the path length; a distance from its goal
 COLORS = (look.FAKE, look.GREEN, look.INK)
 
@@ -299,7 +304,7 @@ def sizes(quick: bool) -> Result:
         width = 32 if side == 1024 else 64
         wide = {"width": width, "growth": 512 // width}
         own = {f"{player}.{k}": v for player in (G, "discriminator") for k, v in wide.items()}
-        return load_recipe("stylegan2", own | {"latent.size": 512, **MAPPING})
+        return load_recipe("stylegan2", own | {"latent.size": 512, **PUBLISHED})
 
     pixels = (64,) if quick else (64, 128, 256, 512, 1024)
     rows = counted_sizes(at, pixels, run_up_to=0 if quick else 128, batch_size=32)

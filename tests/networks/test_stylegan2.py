@@ -56,6 +56,7 @@ def test_the_published_widths_come_out() -> None:
     assert widths == [64, 128, 256, 512, 512, 512, 512, 512]
     made = [layer.convolution.weight.shape[0] for layer in generator.synthesis.convolutions]
     assert made[0::2] == [512, 512, 512, 512, 512, 256, 128, 64, 32]
+    assert generator.mixing.probability == 0.9
     # Figures that StyleGAN2's own program prints for configuration F.
     assert sum(p.numel() for p in generator.parameters()) == pytest.approx(30.37e6, rel=2e-3)
     assert sum(p.numel() for p in judge.parameters()) == pytest.approx(28.98e6, rel=7e-3)

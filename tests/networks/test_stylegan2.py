@@ -56,6 +56,7 @@ def test_the_published_widths_come_out() -> None:
     assert widths == [64, 128, 256, 512, 512, 512, 512, 512]
     made = [layer.convolution.weight.shape[0] for layer in generator.synthesis.convolutions]
     assert made[0::2] == [512, 512, 512, 512, 512, 256, 128, 64, 32]
+    assert generator.mixing.probability == 0.9
     # Figures that StyleGAN2's own program prints for configuration F.
     assert sum(p.numel() for p in generator.parameters()) == pytest.approx(30.37e6, rel=2e-3)
     assert sum(p.numel() for p in judge.parameters()) == pytest.approx(28.98e6, rel=7e-3)
@@ -88,6 +89,30 @@ def test_images_are_sums_over_resolutions() -> None:
     generator.synthesis.to_image[0].convolution.weight.data.zero_()
     assert generator(z).abs().max() == 0
     assert coarse.abs().max() > 0
+
+
+def test_with_one_image_it_is_that_of_the_largest_maps() -> None:
+    generator = small(16, image="last").eval()
+    (only,) = generator.synthesis.to_image
+    styles = torch.randn(2, generator.layers, 8)
+    maps = generator.synthesis.constant.expand(2, -1, -1, -1)
+    for convolution, style in zip(generator.synthesis.convolutions, styles.unbind(1), strict=False):
+        maps = convolution(maps, style)
+    assert generator.layers == small(16).layers
+    torch.testing.assert_close(generator.synthesis(styles), only(maps, styles[:, -1]))
+
+
+def test_pixel_norm_leaves_maps_whose_channels_have_mean_square_one() -> None:
+    shown: list[Tensor] = []
+    for norm in ("none", "pixel"):
+        generator = small(16, norm=norm).eval()
+        for convolution in generator.synthesis.convolutions:
+            convolution.register_forward_hook(lambda layer, given, out: shown.append(out))
+        generator(torch.randn(2, 6))
+    squares = [maps.square().mean(1) for maps in shown]
+    plain, normed = squares[: len(squares) // 2], squares[len(squares) // 2 :]
+    assert all((each - 1).abs().max() > 0.1 for each in plain)
+    assert all((each - 1).abs().max() < 1e-4 for each in normed)
 
 
 def test_each_layer_takes_the_style_of_its_own() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 
-from sparring.networks.equalized import LEAKY_GAIN, EqualizedLinear
+from sparring.networks.equalized import LEAKY_GAIN, EqualizedLinear, pixel_norm
 from sparring.networks.layers import Noisy
 from sparring.networks.resample import Filter
 
@@ -79,10 +79,22 @@ class NoiseInput(Noisy):
 
 
 class StyledConv(nn.Module):
-    """A modulated convolution, noise, a bias and leaky ReLU: [N, inputs, H, W] to `size` pixels."""
+    """A modulated convolution, noise, a bias and leaky ReLU: [N, inputs, H, W] to `size` pixels.
 
-    def __init__(self, inputs: int, outputs: int, styles: int, size: int, up: bool = False) -> None:
+    `normalize` ends it with pixel norm.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        styles: int,
+        size: int,
+        up: bool = False,
+        normalize: bool = False,
+    ) -> None:
         super().__init__()
+        self.normalize = normalize
         # What leaky ReLU is multiplied by may as well be multiplied into what goes into it.
         self.convolution = ModulatedConv2d(inputs, outputs, styles, up=up, gain=LEAKY_GAIN)
         self.noise = NoiseInput(size)
@@ -92,7 +104,8 @@ class StyledConv(nn.Module):
         x, factor = self.convolution(x, style)
         x = torch.addcmul(LEAKY_GAIN * self.noise(x), x, factor)
         bias = (LEAKY_GAIN * self.bias).to(x.dtype)
-        return leaky_relu(x + bias[:, None, None], 0.2, inplace=True)
+        x = leaky_relu(x + bias[:, None, None], 0.2, inplace=True)
+        return pixel_norm(x) if self.normalize else x
 
 
 class ToImage(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Literal
 
@@ -34,6 +35,8 @@ SMALLEST = 7  # the discriminator halves maps until they have at most this many 
 MAPPING_RATE = 0.01  # of the mapping network, as a share of the others'
 MEAN_DECAY = 0.998  # of the mean style, each batch
 
+ImageName = Literal["sum", "last"]
+NormName = Literal["none", "pixel"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -96,36 +99,53 @@ class Synthesis(nn.Module):
 
     Each resolution has a convolution that doubles and one more, and adds its image to the one
     before, doubled. The image of a resolution has the style of the next one's first convolution.
+    With `image` "last" only the largest maps make one. `norm` is what each convolution ends with.
     """
 
-    def __init__(self, styles: int, shape: tuple[int, ...], width: int, growth: int) -> None:
+    def __init__(
+        self,
+        styles: int,
+        shape: tuple[int, ...],
+        width: int,
+        growth: int,
+        image: ImageName = "sum",
+        norm: NormName = "none",
+    ) -> None:
         super().__init__()
         self.size = shape[-1]
         base, k = doublings(self.size)
         channels = [width * min(growth, 2**step) for step in range(k, -1, -1)]
         self.constant = nn.Parameter(torch.randn(1, channels[0], base, base))
-        self.convolutions = nn.ModuleList([StyledConv(channels[0], channels[0], styles, base)])
-        self.to_image = nn.ModuleList([ToImage(channels[0], shape[0], styles)])
+        convolution = partial(StyledConv, styles=styles, normalize=norm == "pixel")
+        self.convolutions = nn.ModuleList([convolution(channels[0], channels[0], size=base)])
         for step, (before, after) in enumerate(pairwise(channels), 1):
             size = base * 2**step
-            self.convolutions.append(StyledConv(before, after, styles, size, up=True))
-            self.convolutions.append(StyledConv(after, after, styles, size))
-            self.to_image.append(ToImage(after, shape[0], styles))
+            self.convolutions.append(convolution(before, after, size=size, up=True))
+            self.convolutions.append(convolution(after, after, size=size))
+        self.first_image = 0 if image == "sum" else k
+        self.to_image = nn.ModuleList(
+            ToImage(each, shape[0], styles) for each in channels[self.first_image :]
+        )
         self.enlarge = Doubled()
         self.layers = len(self.convolutions) + 1
 
     def forward(self, styles: Tensor) -> Tensor:
         of_layer = styles.unbind(1)
         x = self.constant.expand(styles.shape[0], -1, -1, -1)
-        x = self.convolutions[0](x, of_layer[0])
-        image = self.to_image[0](x, of_layer[1])
-        for step in range(1, len(self.to_image)):
-            x = self.convolutions[2 * step - 1](x, of_layer[2 * step - 1])
-            x = self.convolutions[2 * step](x, of_layer[2 * step])
-            with in_full(image):
-                image = self.enlarge(image)
-            image = image + self.to_image[step](x, of_layer[2 * step + 1])
+        image: Tensor | None = None
+        for place, convolution in enumerate(self.convolutions):
+            x = convolution(x, of_layer[place])
+            step = place // 2 - self.first_image
+            if place % 2 == 0 and step >= 0:
+                part = self.to_image[step](x, of_layer[place + 1])
+                image = part if image is None else self._doubled(image) + part
+        assert image is not None
         return cropped(image, self.size)
+
+    def _doubled(self, image: Tensor) -> Tensor:
+        with in_full(image):
+            doubled: Tensor = self.enlarge(image)
+        return doubled
 
 
 class StyleGAN2Generator(nn.Module):
@@ -135,7 +155,8 @@ class StyleGAN2Generator(nn.Module):
     many, up to `growth` times (published: 32 and 16 at 1024 pixels, 64 and 8 at 256). `styles` is
     the size of w, `depth` the layers of the mapping (512 and 8; 2 for small sets of classes).
     `mixing` is the share of samples in training with two styles. Noise is drawn anew in training
-    and constant at rest; so is the mean style followed in training, for truncation.
+    and constant at rest; so is the mean style followed in training, for truncation. `image` "last"
+    and `norm` "pixel", which are not published, make short runs of thin networks learn.
     """
 
     mean_style: Tensor
@@ -149,6 +170,8 @@ class StyleGAN2Generator(nn.Module):
         styles: Positive = 512,
         depth: Positive = 8,
         mixing: Share = 0.9,
+        image: ImageName = "sum",
+        norm: NormName = "none",
         condition: Literal["none", "embedding"] = "none",
         classes: int = 0,
     ) -> None:
@@ -157,7 +180,7 @@ class StyleGAN2Generator(nn.Module):
         self.classes = classes
         self.mapping = Mapping(latent_size, styles, depth, classes)
         self.mixing = StyleMixing(mixing)
-        self.synthesis = Synthesis(styles, shape, width, growth)
+        self.synthesis = Synthesis(styles, shape, width, growth, image, norm)
         self.layers = self.synthesis.layers
         self.register_buffer("mean_style", torch.zeros(styles))
 

@@ -73,7 +73,7 @@ def test_its_regularizers_are_moves_of_their_own_by_the_players_optimizers() -> 
         assert group["lr"] == pytest.approx(chosen.lr * k / (k + 1))
         assert group["betas"] == pytest.approx([beta ** (k / (k + 1)) for beta in chosen.betas])
     assert recipe.loss.name == "logistic"
-    assert game.players[G].mixing.probability == 0.5  # of the recipe; published is the network's own
+    assert game.players[G].mixing.probability == 0.5  # the recipe's own
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3])

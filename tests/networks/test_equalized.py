@@ -46,3 +46,5 @@ def test_pixel_norm_makes_every_pixel_a_unit() -> None:
     x = 7 * torch.randn(3, 16, 4, 4)
     torch.testing.assert_close(pixel_norm(x).square().mean(dim=1), torch.ones(3, 4, 4))
     assert pixel_norm(torch.zeros(1, 4)).abs().max() == 0
+    exact = pixel_norm(x.double()).square().mean(dim=1)
+    torch.testing.assert_close(exact, torch.ones(3, 4, 4).double(), rtol=0, atol=5e-9)

@@ -62,5 +62,6 @@ class EqualizedEmbedding(nn.Module):
 
 def pixel_norm(x: Tensor, epsilon: float = 1e-8) -> Tensor:
     """Features [N, C, ...] of mean square 1 at every pixel (Karras et al., 2018)."""
-    mean_square = x.float().square().mean(dim=1, keepdim=True)
+    exact = x if x.dtype == torch.float64 else x.float()
+    mean_square = exact.square().mean(dim=1, keepdim=True)
     return x * (mean_square + epsilon).rsqrt().to(x.dtype)

@@ -75,7 +75,8 @@ class NoiseInput(Noisy):
         if self.training:
             shape = torch.Size((x.shape[0], 1, *x.shape[2:]))
             noise = self.normal(shape, x.device)
-        return (noise * self.strength).to(x.dtype)
+        # A strength has no dimensions, so that their product would be of the noise's precision.
+        return (noise.to(self.strength.dtype) * self.strength).to(x.dtype)
 
 
 class StyledConv(nn.Module):

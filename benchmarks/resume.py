@@ -36,7 +36,7 @@ QUICK = {
     "digits": ["steps=60", "tick=5", "evaluation.every=1280", "evaluation.samples=100"],
     "gaussian": ["steps=300", "tick=10", "evaluation.every=51200"],
 }
-TRAIN = [sys.executable, "-m", "sparring.cli", "train"]
+TRAIN = [sys.executable, "-m", "sparring", "train"]
 PATIENCE = 1800  # seconds in which every process must get on
 
 

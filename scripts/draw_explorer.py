@@ -52,7 +52,7 @@ def serving(run: str) -> Iterator[str]:
     """The address of a service that is ready."""
     words = ["serve", f"digits={run}", "--port", "0", "--workers", "1", "--json"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "sparring.cli", *words],
+        [sys.executable, "-m", "sparring", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

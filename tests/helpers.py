@@ -153,7 +153,7 @@ def words_of(overrides: Mapping[str, Any]) -> list[str]:
 
 def start(*words: str, folder: Path | None = None) -> subprocess.Popen[str]:
     """The command line in a process of its own."""
-    command = [sys.executable, "-m", "sparring.cli", *words]
+    command = [sys.executable, "-m", "sparring", *words]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=folder)
 

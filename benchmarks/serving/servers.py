@@ -64,9 +64,7 @@ def service(*words: str, workers: int = WORKERS, **environment: str) -> Iterator
     """`sparring serve` with its log going nowhere, but written."""
     port = str(free_port())
     options = ["--port", port, "--workers", str(workers)]
-    with running(
-        ["-m", "sparring.cli", "serve", *words, *options], port, "/readyz", environment
-    ) as r:
+    with running(["-m", "sparring", "serve", *words, *options], port, "/readyz", environment) as r:
         yield r
 
 

@@ -377,7 +377,7 @@ def test_a_folder_trains_on_the_command_line(tmp_path: Path) -> None:
     folder_with(tmp_path / "mine", 40)
     words = ["train", "--data", str(tmp_path / "mine"), "--out", str(tmp_path / "run"), "steps=2"]
     done = subprocess.run(
-        [sys.executable, "-m", "sparring.cli", *words, "data.flip=true", *SMALL, "--json"],
+        [sys.executable, "-m", "sparring", *words, "data.flip=true", *SMALL, "--json"],
         capture_output=True,
         text=True,
         check=True,

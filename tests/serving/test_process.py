@@ -16,7 +16,7 @@ import pytest
 from servers import SECONDS, Server, read_all, read_one, serving, wait_until
 
 from helpers import Command, in_a_shell
-from sparring import cli
+from sparring.cli.shipping import serve as serve_command
 from sparring.serving.process import listen
 from sparring.serving.settings import Settings
 
@@ -166,7 +166,7 @@ def test_several_processes_at_one_port(images: Path, tmp_path: Path) -> None:
     """From the command line: the address on stdout, the same bytes, a death survived, Ctrl-C."""
     errors = (tmp_path / "errors").open("w")
     words = ["serve", str(images), "--port", "0", "--workers", "2", "--json"]
-    command = [sys.executable, "-m", "sparring.cli", *words]
+    command = [sys.executable, "-m", "sparring", *words]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
     )
@@ -211,7 +211,7 @@ def test_several_processes_at_one_port(images: Path, tmp_path: Path) -> None:
 def test_two_processes_end_under_load_without_a_broken_answer(images: Path) -> None:
     """Connections that stay and new ones, nobody reads the log, and SIGTERM in the middle."""
     words = ["serve", f"digits={images}", "--port", "0", "--workers", "2", "--json"]
-    command = [sys.executable, "-m", "sparring.cli", *words, "--memory-cache", "0"]
+    command = [sys.executable, "-m", "sparring", *words, "--memory-cache", "0"]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True)
     assert process.stdout
@@ -335,7 +335,7 @@ def test_nobody_else_is_listened_to_unless_told_so() -> None:
     (listener,) = listen(settings)
     with listener:
         assert listener.getsockname()[0] == "127.0.0.1"
-    assert inspect.signature(cli.serve).parameters["host"].default == settings.host
+    assert inspect.signature(serve_command).parameters["host"].default == settings.host
 
 
 def test_the_token_must_fit_a_header(

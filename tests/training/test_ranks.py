@@ -17,7 +17,7 @@ from torch import Tensor
 
 import sparring
 from helpers import QUICK, words_of
-from sparring import cli
+from sparring.cli import ending
 from sparring.errors import InputError, Interrupted
 from sparring.networks.batch_norm import BatchNorm2d
 from sparring.recipes import recipe_names
@@ -192,7 +192,7 @@ def test_what_ends_the_run_is_said_once(words: list[str], told: str, tmp_path: P
     code, _, said = ended(trained("ring", *quick, *words, "--out", str(tmp_path / "run")))
     assert code != 0
     assert said.count(told) == 1
-    assert "sparring/cli.py" not in said  # no traceback of ours beside torchrun's own
+    assert "sparring/cli/" not in said  # no traceback of ours beside torchrun's own
 
 
 def test_a_first_process_that_is_late_is_still_heard(tmp_path: Path) -> None:
@@ -210,11 +210,11 @@ def test_what_one_process_alone_meets_is_said_by_it(
     """The first, which was given time, has not ended the run: it has not met the same."""
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr(cli, "SECONDS_FOR_THE_FIRST", 0)
-    assert cli._fail(InputError("no folder `faces`", "mount it").record(), 2, False) == 2
+    monkeypatch.setattr(ending, "SECONDS_FOR_THE_FIRST", 0)
+    assert ending.fail(InputError("no folder `faces`", "mount it").record(), 2, False) == 2
     assert "process 1: no folder `faces`\nmount it" in capsys.readouterr().err
     # What all meet at once the first says for certain.
-    assert cli._fail(Interrupted(2, "runs/two", 8).record(), 130, False) == 130
+    assert ending.fail(Interrupted(2, "runs/two", 8).record(), 130, False) == 130
     assert capsys.readouterr().err == ""
 
 

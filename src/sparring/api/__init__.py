@@ -1,0 +1,25 @@
+"""Train, sample, evaluate, load: what the command line does, from Python."""
+
+from sparring.api.measuring import compare, evaluate
+from sparring.api.reading import load, read
+from sparring.api.sampling import project, sample, stream, style_mix, translate, translated
+from sparring.api.shipping import export, pack, push
+from sparring.api.training import Run, train
+
+__all__ = [
+    "Run",
+    "compare",
+    "evaluate",
+    "export",
+    "load",
+    "pack",
+    "project",
+    "push",
+    "read",
+    "sample",
+    "stream",
+    "style_mix",
+    "train",
+    "translate",
+    "translated",
+]

@@ -11,7 +11,6 @@ store order). Arm does not, and Python has no fences: there, as between machines
 
 from __future__ import annotations
 
-import fcntl
 import mmap
 import os
 import platform
@@ -23,6 +22,9 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+if sys.platform == "linux":
+    import fcntl
 
 FOLDER = Path("/dev/shm")
 LINE = 64  # bytes: each counter on a cache line of its own

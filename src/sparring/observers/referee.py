@@ -66,7 +66,6 @@ class Referee:
 
     def resume(self, state: State, history: Iterable[dict[str, Any]]) -> None:
         """Take up the looks of the run so far, from a state that may be another one."""
-        self.gauge.forget()
         looks = [Look.read(tick["look"]) for tick in history if "look" in tick]
         self.story = Story(facts_of(state.recipe, self.dataset, state.game), looks)
 

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 from sparring.referee.facts import Facts
 from sparring.referee.finding import Finding
 from sparring.referee.look import Look
-from sparring.referee.series import FAR, holds, is_far, latest, nearest, progress, seen, values
+from sparring.referee.series import (
+    FAR,
+    holds,
+    is_far,
+    latest,
+    nearest,
+    progress,
+    seen,
+    still_learns,
+    values,
+)
 
 LOOKS = 3  # in a row
 SURE = 0.985  # P(real logit > fake logit) of a discriminator that tells nearly all apart
@@ -26,6 +36,8 @@ def discriminator_overpowers(facts: Facts, looks: Sequence[Look]) -> Finding | N
     if not recent:
         return _by_losses(looks[-LOOKS:]) if not facts.recipe and len(looks) >= LOOKS else None
     if progress(facts, recent[0]) < FROM or not holds(recent, is_far):
+        return None
+    if still_learns(looks):
         return None
     if not holds(recent, lambda look: (look.separation or 0) > SURE and _is_sure(facts, look)):
         return None
@@ -71,6 +83,8 @@ def generator_overpowers(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     recent = latest(looks, LOOKS)
     if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far):
         return None
+    if still_learns(looks):
+        return None
     if not holds(recent, lambda look: REVERSED <= (look.separation or 0) < BLIND):
         return None
     look = recent[-1]
@@ -89,7 +103,7 @@ def generator_overpowers(facts: Facts, looks: Sequence[Look]) -> Finding | None:
 def swapped_labels(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """The discriminator gives fakes the higher logits: real and fake are exchanged."""
     recent = latest(looks, LOOKS)
-    if not recent or not holds(recent, is_far):
+    if not recent or not holds(recent, is_far) or still_learns(looks):
         return None
     if not holds(recent, lambda look: look.separation is not None and look.separation < REVERSED):
         return None
@@ -109,6 +123,8 @@ def vanishing_gradients(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """What reaches the generator is a small part of what it was, while it has much to learn."""
     recent = latest(looks, LOOKS)
     if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far):
+        return None
+    if still_learns(looks):
         return None
     largest = max(values(seen(looks), lambda look: look.gradient), default=0.0)
     now = max(values(recent, lambda look: look.gradient), default=largest)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sparring.referee.facts import Facts
 from sparring.referee.finding import Finding
 from sparring.referee.look import Look
-from sparring.referee.series import latest, progress
+from sparring.referee.series import latest, progress, still_learns
 
 # Two generated samples are so near each other, as a share of how far real ones are: healthy
 # generators are above 0.7 once they have learned anything.
@@ -24,6 +24,8 @@ def complete(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """All samples are nearly the same, or nearly all of one class."""
     recent = latest(looks, LOOKS)
     if not recent or progress(facts, recent[0]) < FROM or not all(map(_is_one, recent)):
+        return None
+    if still_learns(looks):
         return None
     known = latest(looks, HOPELESS)
     lost = bool(known) and all(map(_is_one, known)) and progress(facts, known[-1]) > 0.5
@@ -44,7 +46,7 @@ def partial(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     recent = latest(looks, LOOKS)
     if not recent or progress(facts, recent[0]) < PARTLY_FROM or all(map(_is_one, recent)):
         return None
-    if not all(map(_is_few, recent)) or _mends(latest(looks, LONGER)):
+    if not all(map(_is_few, recent)) or _mends(latest(looks, LONGER)) or still_learns(looks):
         return None
     return Finding(
         "partial-collapse",

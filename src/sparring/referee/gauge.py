@@ -28,15 +28,16 @@ FIRST_SEED = 2**50  # of the latents looked at: no snapshot or score has these
 
 
 class Gauge:
-    """Looks at a state: everything that findings are made of, from the same latents each time."""
+    """Looks at a state: everything that findings are made of, from the same latents each time.
+
+    A look depends on the state alone, so that a resumed run sees what an uninterrupted one does.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.count = OF_IMAGES if dataset.is_images else OF_VECTORS
         self._space: Space | None = None
         self._inputs: Inputs | None = None
-        self._before: tuple[int, Tensor] | None = None  # what was made a look ago
-        self._weights: dict[str, list[Tensor]] = {}  # a look ago
         self._level: Any = None  # of players that grow
 
     def look(self, tick: Tick, state: State, nonfinite: Nonfinite | None = None) -> Look:
@@ -50,28 +51,9 @@ class Gauge:
             found["nonfinite"] = nonfinite
         else:
             found["updates"] = probe.updates(state)
-            found["travel"] = self._travel(state)
             if isinstance(game, LatentGame):
                 found |= self._of_game(state, game)
         return Look(tick.step, tick.samples_seen, **found)
-
-    def forget(self) -> None:
-        """Nothing was seen before: training goes on from elsewhere."""
-        self._before, self._weights = None, {}
-
-    @torch.no_grad()
-    def _travel(self, state: State) -> dict[str, float]:
-        """How far each player's weights are from where they were a look ago, over their norm."""
-        found = {}
-        for name, parameters in state.parameters.items():
-            weights: list[Tensor] = list(parameters)
-            if name in self._weights:
-                before = self._weights[name]
-                change = [now - then for now, then in zip(weights, before, strict=True)]
-                size = torch.stack(torch._foreach_norm(weights)).norm().clamp(min=1e-12)
-                found[name] = float(torch.stack(torch._foreach_norm(change)).norm() / size)
-            self._weights[name] = [weight.detach().clone() for weight in weights]
-        return found
 
     def _of_game(self, state: State, game: LatentGame) -> dict[str, Any]:
         space = self._space_of(game)
@@ -114,10 +96,8 @@ class Gauge:
         found["two_sample"], found["two_sample_error"] = measures.nearest_neighbours(
             space.real, average_features
         )
-        if self._before is not None and len(self._before[1]) == len(features):
-            step = torch.linalg.vector_norm(features - self._before[1], dim=1).mean()
-            found["moved"] = float(step) / space.spread
-        self._before = 0, features
+        apart = torch.linalg.vector_norm(features - average_features, dim=1).mean()
+        found["moved"] = float(apart) / space.spread
         if images:
             found["copies"] = space.copies(of_average[:64])
         assert self._inputs is not None

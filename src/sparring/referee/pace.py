@@ -16,6 +16,7 @@ from sparring.referee.series import (
     nearest,
     progress,
     seen,
+    still_learns,
     values,
 )
 
@@ -24,7 +25,7 @@ LOOKS = 3  # in a row
 HASTY, IDLE = 0.03, 3e-5
 FROM = 0.2  # of the run
 BARELY = 0.3  # what of the first distance is left by then where anything is learned
-RESTLESS = 0.5  # how far samples of the same latents move between looks, in real spreads
+RESTLESS = 0.6  # how far samples are from the averaged generator's, of the same latents
 BETTER = 0.9  # of an earlier distance: less is progress
 HUGE = 1e3  # of losses and logits of networks that are told apart at a few units
 GROWN = 30.0  # times the least of what was before
@@ -34,6 +35,8 @@ def learning_rate_high(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """Steps of a player are large beside its weights, and samples stay away from the data."""
     recent = latest(looks, LOOKS)
     if not recent or progress(facts, recent[0]) < FROM / 2 or not holds(recent, is_far):
+        return None
+    if still_learns(looks):
         return None
     for player in ("generator", "discriminator"):
         sizes = values(recent, lambda look: look.updates.get(player))  # noqa: B023
@@ -99,7 +102,7 @@ def stalled(facts: Facts, looks: Sequence[Look]) -> Finding | None:
 
 
 def oscillation(facts: Facts, looks: Sequence[Look]) -> Finding | None:
-    """Samples of the same latents keep moving as far as the data are wide, without arriving."""
+    """Samples keep moving, about as far as the data are wide, and do not arrive."""
     recent = latest(looks, 2 * LOOKS)
     if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far):
         return None
@@ -112,8 +115,8 @@ def oscillation(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         "oscillation",
         "warning",
         recent[0].step,
-        f"between two looks samples move {middle(moves):.1f} times as far as real ones are apart, "
-        f"and are {nearest(recent[-1]):.2f} from the data as before",
+        f"samples stay {middle(moves):.1f} times as far from their own average as real ones "
+        f"are apart, and are {nearest(recent[-1]):.2f} from the data as before",
         "lower both rates or Adam's beta1, or add a penalty (penalties=[{name: r1, weight: 1}])",
         _steadier(facts),
         recent[-1].step,

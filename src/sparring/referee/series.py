@@ -11,6 +11,7 @@ from sparring.referee.look import Look
 # Relative energy distance (see Look) beyond which samples are not like the data at all. Short
 # healthy runs of all recipes end below half of it.
 FAR = 0.3
+OVER, NEARER = 4, 0.9  # looks, over which the distance falls to this share of itself
 
 
 def seen(looks: Sequence[Look]) -> list[Look]:
@@ -54,3 +55,10 @@ def nearest(look: Look) -> float:
 def is_far(look: Look) -> bool:
     """Whether what is made is far from the data, averaged or not."""
     return nearest(look) > FAR
+
+
+def still_learns(looks: Sequence[Look]) -> bool:
+    """Whether samples came clearly nearer to the data over the latest looks: what is far or of one
+    kind only is then on its way, as at the start of every run."""
+    recent = latest(looks, OVER)
+    return not recent or nearest(recent[-1]) < NEARER * nearest(recent[0])

@@ -7,8 +7,8 @@ from typing import Any
 from sparring.version import __version__
 
 _API = (
-    *("Run", "compare", "evaluate", "export", "load", "project", "push"),
-    *("sample", "style_mix", "train", "translate"),
+    *("Run", "compare", "evaluate", "export", "from_pretrained", "load", "project"),
+    *("push", "sample", "style_mix", "train", "translate"),
 )
 __all__ = [*_API, "__version__"]
 

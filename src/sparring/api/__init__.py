@@ -1,7 +1,7 @@
 """Train, sample, evaluate, load: what the command line does, from Python."""
 
 from sparring.api.measuring import compare, evaluate
-from sparring.api.reading import load, read
+from sparring.api.reading import from_pretrained, load, read
 from sparring.api.sampling import project, sample, stream, style_mix, translate, translated
 from sparring.api.shipping import export, pack, push
 from sparring.api.training import Run, train
@@ -11,6 +11,7 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "from_pretrained",
     "load",
     "pack",
     "project",

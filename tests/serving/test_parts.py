@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from sparring.errors import InputError
+from sparring.png import png, strip
 from sparring.serving.cache import DiskCache, MemoryCache
 from sparring.serving.diversity import diversity, mean_distance
 from sparring.serving.latents import directions
-from sparring.serving.png import png, strip
 from sparring.serving.refusal import Refusal
 from sparring.serving.shelf import Shelf, worse
 from sparring.serving.sources import Source, open_source

@@ -10,11 +10,11 @@ import numpy as np
 from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import HTMLResponse
 
+from sparring.png import png
 from sparring.serving.access import Access, Rates
 from sparring.serving.known import Knowledge
 from sparring.serving.neighbours import Searches
 from sparring.serving.page import asset, explorer_page, login_page
-from sparring.serving.png import png
 from sparring.serving.query import (
     Count,
     Label,

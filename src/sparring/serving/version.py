@@ -20,9 +20,9 @@ from sparring.errors import InputError
 from sparring.games import Inputs
 from sparring.model import label_of
 from sparring.onnx_generator import FLOATS, LABELS, TRUNCATION, OnnxGenerator, need
+from sparring.png import FORMAT
 from sparring.run import RunFolder
 from sparring.serving.diversity import mean_distance
-from sparring.serving.png import FORMAT
 from sparring.serving.refusal import out_of_range
 from sparring.serving.settings import CPU_PROVIDER
 from sparring.serving.sources import Source

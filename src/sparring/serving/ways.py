@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from fastapi import APIRouter, Request, Response
 
+from sparring.png import png, strip
 from sparring.serving.access import Rates
 from sparring.serving.address import Address, cache_headers, is_known
 from sparring.serving.known import Knowledge
 from sparring.serving.latents import along, between
-from sparring.serving.png import png, strip
 from sparring.serving.query import (
     Label,
     Reach,

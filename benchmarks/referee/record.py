@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from benchmarks.referee.training import trained
 from sparring.run import RunFolder, write_json
 
 STALE = 300.0  # seconds after which a claim is that of a run that was killed
-KEPT = ("history.jsonl", "recipe.yaml", "findings.json", "facts.json", "summary.json")
+KEPT = ("history.jsonl", "findings.json")
 
 
 def main() -> None:
@@ -71,6 +72,9 @@ def make(jobs: Sequence[tuple[Setting, int]], seconds: float = float("inf")) -> 
             continue
         try:
             record(setting, seed, path)
+        except Exception:  # one that fails is no reason to lose the others; it is missing then
+            traceback.print_exc()
+            continue
         finally:
             claim_of(path).unlink(missing_ok=True)
         done += 1

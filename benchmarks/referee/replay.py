@@ -9,16 +9,20 @@ prints one half of the settings while thresholds are tuned; only the benchmark i
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import common
-from benchmarks.referee.settings import BROKEN, HEALTHY, Setting
-from benchmarks.referee.truth import Truth
+from benchmarks.referee.record import read, record_path
+from benchmarks.referee.settings import BROKEN, HEALTHY, SEEDS, SETTINGS, Setting
+from benchmarks.referee.truth import Truth, truths
+from sparring.referee import Facts, Look, judge
 
 # Held out: what thresholds were not tuned on has one of these bases or of these ways, so that the
 # recipe or the way of breaking it is new.
@@ -39,7 +43,8 @@ class Case:
     seed: int
     truth: Truth
     verdict: str
-    codes: tuple[str, ...]  # of all findings that are bad news, the first one first
+    codes: tuple[str, ...]  # of what was found to be bad, the worst first
+    known: tuple[str, ...]  # what preflight had warned about
     early_verdict: str
     early_codes: tuple[str, ...]
 
@@ -49,8 +54,8 @@ class Case:
 
     @property
     def named(self) -> bool:
-        """Whether a finding names what was done."""
-        return not set(self.codes).isdisjoint(self.setting.causes)
+        """Whether a finding names what was done, or preflight did."""
+        return not {*self.codes, *self.known}.isdisjoint(self.setting.causes)
 
     @property
     def first_named(self) -> bool:
@@ -82,12 +87,55 @@ def main() -> None:
         print(common.table([told(case) for case in cases if is_wrong(case)] or [{"wrong": "none"}]))
 
 
+def load_cases() -> list[Case]:
+    """The records that there are, replayed."""
+    paths = [record_path(setting, seed) for setting in SETTINGS.values() for seed in SEEDS]
+    found = [(path, read(path)) for path in paths if path.exists()]
+    have = {record["setting"] for _, record in found}
+    found = [(p, record) for p, record in found if SETTINGS[record["setting"]].reference in have]
+    outcomes = truths([record for _, record in found])
+    return [
+        case_of(path, record, outcome)
+        for (path, record), outcome in zip(found, outcomes, strict=True)
+    ]
+
+
+def case_of(path: Path, record: Row, outcome: Truth) -> Case:
+    written = read(path.parent / "findings.json")
+    facts = Facts.read(written["facts"])
+    history = (path.parent / "history.jsonl").read_text().splitlines()
+    ticks = [json.loads(line) for line in history]
+    looks = [Look.read(tick["look"]) for tick in ticks if "look" in tick]
+    if record["stopped"]:  # at a tick that was not written down
+        bad = next(one for one in written["findings"] if one["code"] == "nonfinite")
+        looks.append(Look(bad["until"], 0, nonfinite=(bad["evidence"], bad["step"], [])))
+    known = [one["code"] for one in written["findings"] if one["step"] == 0]
+    said = [
+        judge(facts, part) for part in (looks, [k for k in looks if k.step <= EARLY * facts.steps])
+    ]
+    (verdict, codes), (early_verdict, early_codes) = [
+        (verdict, tuple(one.code for one in findings if one.severity != "info"))
+        for verdict, findings in said
+    ]
+    return Case(
+        SETTINGS[record["setting"]],
+        record["seed"],
+        outcome,
+        verdict,
+        codes,
+        tuple(known),
+        early_verdict,
+        early_codes,
+    )
+
+
 def told(case: Case) -> Row:
     return {
         "run": f"{case.setting.name} {case.seed}",
         "truth": f"{case.truth.verdict} {case.truth.why}",
         "verdict": case.verdict,
         "codes": " ".join(case.codes),
+        "known": " ".join(case.known),
         "early": case.early_verdict,
     }
 
@@ -182,3 +230,34 @@ def table_of_verdicts(cases: Sequence[Case]) -> list[Row]:
         }
         for truth in ("healthy", "between", "unhealthy")
     ]
+
+
+def replayed(quick: bool) -> dict[str, Any]:
+    """The part of the benchmark: figures of both halves, the goals on the held-out one."""
+    cases = load_cases()
+    held_out = [case for case in cases if case.held_out]
+    tuned = [case for case in cases if not case.held_out]
+    rows = rows_of(held_out)
+    values = {one["measure"]: one["value"] for one in rows}
+    return {
+        "settings": {
+            "held_out_recipes": sorted(HELD_OUT_BASES),
+            "held_out_ways": sorted(HELD_OUT_WAYS),
+            "early": f"the first {EARLY:.0%} of the looks' steps",
+            "intervals": "95%, bootstrapped over settings",
+        },
+        "held_out_runs": len(held_out),
+        "tuned_runs": len(tuned),
+        "held_out": rows,
+        "tuned": rows_of(tuned),
+        "verdicts": table_of_verdicts(held_out),
+        "confusion": confusion(cases),
+        "goals": [
+            common.goal(f"{name} on held-out settings", values[name], bound, at_least=True)
+            for name, bound in GOALS.items()
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()

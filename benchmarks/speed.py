@@ -110,7 +110,7 @@ def package(recipe: Recipe, dataset: Dataset, folder: RunFolder) -> Run:
     """The package's own loop with what looks at every tick: the referee and the history."""
     folder.create()
     state = State(GAMES[recipe.game](recipe, dataset, CPU), recipe, CPU)
-    referee = Referee()
+    referee = Referee(state, dataset)
     observers = [referee, History(folder, referee)]
 
     def run(steps: int) -> None:

@@ -1,6 +1,6 @@
-"""The HTTP service: load, cache hits, endurance, a larger generator, abuse, truth, start.
+"""The HTTP service: load, cache hits, endurance, a larger generator, abuse, truth, start, export.
 
-    python -m benchmarks.serving [--quick] [--only load hits larger endurance abuse truth start]
+    python -m benchmarks.serving [--quick] [--only load hits larger endurance abuse truth ...]
 
 Needs wrk (apt-get install wrk). Client and server share the machine. `load` starts each server in
 turn, several rounds of it, with every request for a new seed and no cache; beside the service stand
@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks import common
 from benchmarks.serving.abuse import abuse
+from benchmarks.serving.exports import export
 from benchmarks.serving.load import endurance, hits, larger, load
 from benchmarks.serving.truth import start, truth
 
@@ -25,6 +26,7 @@ PARTS = {
     "abuse": abuse,
     "truth": truth,
     "start": start,
+    "export": export,
 }
 
 

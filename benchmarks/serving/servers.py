@@ -97,13 +97,39 @@ def running(
             time.sleep(0.02)
         yield Running(address, process, time.perf_counter() - started)
     finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes], patience: float = 20.0) -> None:
+    """End a server that leads a process group, and all of that group: none is left to compute.
+
+    Those that SIGTERM has not ended after `patience` seconds are killed. A server may be gone
+    while what it has started goes on.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            os.killpg(process.pid, number)
+        ends = time.perf_counter() + patience
+        while process.poll() is None or alive(process.pid):
+            if time.perf_counter() > ends:
+                break
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"the processes {alive(process.pid)} cannot be ended")
+
+
+def alive(group: int) -> list[int]:
+    """The processes of a group that have not ended."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):  # it has gone meanwhile
+            state, _, its_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                found.append(int(entry.name))
+    return found
 
 
 def answers(url: str) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +20,7 @@ from PIL import Image
 
 import sparring
 from benchmarks import common
-from benchmarks.serving.servers import digits, service
+from benchmarks.serving.servers import SECONDS, answers, digits, free_port, service, stop
 from sparring.api import sample
 from sparring.data import open_data
 from sparring.metrics import Scorer
@@ -106,37 +108,22 @@ def start(quick: bool) -> Result:
 
 
 def started(run: Path, workers: int, cache: str) -> float:
-    """Seconds of one start in a fork, which has everything imported."""
-    import multiprocessing
-
-    # These are what a process imports; importing is not counted.
-    from onnxscript import onnx_opset  # noqa: F401
-
-    from sparring.serving import process, worker  # noqa: F401
-    from sparring.serving.settings import Settings
-
-    forks = multiprocessing.get_context("fork")
-    ours, theirs = forks.Pipe()
-
-    def serve() -> None:
-        os.environ["SPARRING_CACHE"] = cache
-        silent = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silent, 2)
-        settings = Settings(port=0, workers=workers)
-        process.serve([f"digits={run}"], settings, lambda address, models: theirs.send(address))
-
-    child = forks.Process(target=serve)
-    began = time.perf_counter()
-    child.start()
-    address = ours.recv()
-    while True:
-        try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
-                break
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.005)
-    seconds = time.perf_counter() - began
-    child.terminate()
-    child.join()
-    return seconds
+    """Seconds of one start in a process that has everything imported (starting.py)."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"{__package__}.starting", f"digits={run}", str(port), str(workers)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"SPARRING_CACHE": cache},
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout
+        began = float(process.stdout.readline())
+        while not answers(f"http://127.0.0.1:{port}/readyz"):
+            if process.poll() is not None or time.perf_counter() - began > SECONDS:
+                raise RuntimeError("the service does not start")
+            time.sleep(0.005)
+        return time.perf_counter() - began
+    finally:
+        stop(process)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sparring import ranks
 from sparring.data import Dataset
-from sparring.errors import DiskFull, Interrupted, StoppedByFinding
+from sparring.errors import DiskFull, Interrupted
 from sparring.games import prior_of
 from sparring.launch import leads
 from sparring.metrics import Scorer, made_by
@@ -50,7 +50,7 @@ class Session:
         self.state = state
         self.dataset = dataset
         fingerprint = dataset.fingerprint
-        self.referee = Referee(known)
+        self.referee = Referee(state, dataset, known, folder, self._tell_finding)
         self.evaluation = Evaluation(folder, dataset, fingerprint)
         self.checkpoints = Checkpoints(folder, fingerprint)
         self.seconds = 0.0
@@ -65,6 +65,7 @@ class Session:
         if problem and any(key.startswith("metric/") for tick in history for key in tick):
             path = self.evaluation.path
             tell(f"checkpoint `{path}`: {problem}; the best is chosen anew from here on")
+        self.referee.resume(history)
         self.seconds = found.meta["seconds"]
 
     def train(self, time_limit: float | None = None) -> dict[str, Any]:
@@ -83,7 +84,13 @@ class Session:
 
     def _write_first(self) -> None:
         write_text(self.folder.recipe, self.state.recipe.dump())
-        self._write_findings()
+        self.referee.write()
+
+    def _tell_finding(self, finding: Finding) -> None:
+        """A new finding on stderr, above the live display."""
+        style = {"info": "green", "warning": "yellow", "fatal": "bold red"}[finding.severity]
+        words = f"{finding.code} (step {finding.step:,}): {finding.evidence}; {finding.advice}"
+        self.console.print(words, style=style, highlight=False, markup=False, soft_wrap=True)
 
     def _way_on(self) -> str:
         path = self.folder.path
@@ -94,34 +101,30 @@ class Session:
     def _train(self, time_limit: float | None) -> dict[str, Any]:
         state = self.state
         deadline = time.monotonic() + time_limit if time_limit is not None else float("inf")
-        try:
-            with Progress(state, self.console) as progress, interruptions() as interrupted:
-                observers: list[Observer] = [
-                    leading(self.referee),
-                    self.evaluation,
-                    leading(
-                        Snapshots(self.folder, self.dataset),
-                        History(self.folder, self.referee),
-                        self.checkpoints,
-                        progress,
-                    ),
-                ]
-                self.seconds = train(
-                    state,
-                    observers,
-                    lambda: (
-                        bool(interrupted)
-                        or time.monotonic() > deadline
-                        or self.evaluation.has_stalled(state)
-                    ),
-                    self.seconds,
-                )
-                if state.step < state.recipe.steps:
-                    state.statistics.unite()
-                    ranks.lead(self._leave_unfinished)
-        except StoppedByFinding:
-            self._write_findings()
-            raise
+        with Progress(state, self.console) as progress, interruptions() as interrupted:
+            observers: list[Observer] = [
+                leading(self.referee),
+                self.evaluation,
+                leading(
+                    Snapshots(self.folder, self.dataset),
+                    History(self.folder, self.referee),
+                    self.checkpoints,
+                    progress,
+                ),
+            ]
+            self.seconds = train(
+                state,
+                observers,
+                lambda: (
+                    bool(interrupted)
+                    or time.monotonic() > deadline
+                    or self.evaluation.has_stalled(state)
+                ),
+                self.seconds,
+            )
+            if state.step < state.recipe.steps:
+                state.statistics.unite()
+                ranks.lead(self._leave_unfinished)
         if ranks.any_of(bool(interrupted)):
             number = (interrupted or [signal.SIGTERM])[0]
             raise Interrupted(number, str(self.folder.path), state.step)
@@ -150,7 +153,7 @@ class Session:
         write_json(self.folder.metrics, {"step": score["step"], "metrics": metrics})
         summary = self._summary(score, metrics)
         write_json(self.folder.summary, summary)
-        self._write_findings()
+        self.referee.write()
         write_report(self.folder.path, self.dataset, state.game)
         return summary
 
@@ -222,10 +225,6 @@ class Session:
         if config.every and evaluating > WORTH_TELLING and share > MOST_EVALUATION:
             notes.append(f"evaluation took {share:.0%} of the run; raise evaluation.every")
         return notes
-
-    def _write_findings(self) -> None:
-        found = [finding.json() for finding in self.referee.findings]
-        write_json(self.folder.findings, {"verdict": self.referee.verdict, "findings": found})
 
 
 def final_metrics(config: EvaluationKeys, dataset: Dataset) -> list[str]:

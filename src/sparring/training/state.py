@@ -9,6 +9,7 @@ from sparring import ranks
 from sparring.errors import InputError
 from sparring.games import Game
 from sparring.networks.layers import uses_batch_statistics
+from sparring.randomness import seed_of
 from sparring.recipe import Recipe
 from sparring.training.ema import EMA
 from sparring.training.optim import make_optimizers, share
@@ -43,6 +44,12 @@ class State:
     def samples_seen(self) -> int:
         """Steps done times the batch size: the unit of progress."""
         return self.step * self.recipe.batch_size
+
+    @property
+    def seed(self) -> int:
+        """What all draws of moves are keyed by: another one after a rescue has redrawn them."""
+        seed, redrawn = self.recipe.seed, self.recipe.redrawn
+        return seed_of(seed, "redrawn", redrawn) if redrawn else seed
 
     @property
     def progress(self) -> float:

@@ -1,7 +1,7 @@
 """What the referee costs: training with and without it, taking turns on one core.
 
-A turn is so many steps, with one look or with none; what a look adds is taken times as many looks as
-a whole run has, over the steps of a whole run. What the first look adds to that, once, is counted too.
+A turn is so many steps, with one look or with none. What a look adds is taken as often as a whole
+run is looked at, over the steps of a whole run; what the first one adds to that is counted once.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from sparring.metrics import Scorer
 from sparring.recipe import Data
 from sparring.run import RunFolder
 
-CODE = "equilibrium"
+CODE = "near-equilibrium"
 SAMPLES = 5000
 ERRORS = 2.0  # standard errors around one half that count as one half
 # Runs that get there, runs that are on the way, runs that never will.

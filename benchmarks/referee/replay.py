@@ -63,7 +63,11 @@ class Case:
 
     @property
     def early(self) -> bool:
-        """Whether the first quarter was enough to call it unhealthy or to name the cause."""
+        """Whether what was done was named within the first quarter."""
+        return not {*self.early_codes, *self.known}.isdisjoint(self.setting.causes)
+
+    @property
+    def called_early(self) -> bool:
         return self.early_verdict == "unhealthy"
 
     @property
@@ -114,7 +118,10 @@ def case_of(path: Path, record: Row, outcome: Truth) -> Case:
         judge(facts, part) for part in (looks, [k for k in looks if k.step <= EARLY * facts.steps])
     ]
     (verdict, codes), (early_verdict, early_codes) = [
-        (verdict, tuple(one.code for one in findings if one.severity != "info"))
+        (
+            verdict,
+            tuple(one.code for one in findings if one.severity != "info" and not one.resolved),
+        )
         for verdict, findings in said
     ]
     return Case(
@@ -149,10 +156,11 @@ def is_wrong(case: Case) -> bool:
 
 
 def measures(cases: Sequence[Case]) -> dict[str, float]:
-    """The four shares; a share of nothing is no number."""
+    """The shares; one of nothing is no number."""
     judged = [case for case in cases if case.truth.verdict != "between"]
     called = [case for case in judged if case.called]
     ill = [case for case in judged if case.truth.unhealthy]
+    well = [case for case in judged if not case.truth.unhealthy]
     # What nobody broke has no cause that could be named rightly.
     broken = [case for case in ill if case.setting.broken]
     return {
@@ -160,7 +168,8 @@ def measures(cases: Sequence[Case]) -> dict[str, float]:
         "recall": share(ill, lambda case: case.called),
         "cause": share(broken, lambda case: case.named),
         "cause first": share(broken, lambda case: case.first_named),
-        "early": share(ill, lambda case: case.early),
+        "early": share(broken, lambda case: case.early),
+        "early alarms": share(well, lambda case: case.called_early),
     }
 
 

@@ -277,7 +277,7 @@ WAYS: dict[str, Way] = {
     "shuffled-labels": Way(True, causes=("labels-ignored",), data=sabotage.shuffled_labels),
     # What should train.
     "as-is": Way(False),
-    "short": Way(False, steps_times(0.5)),
+    "short": Way(False, steps_times(0.7)),
     "long": Way(False, steps_times(1.4)),
     "noisy": Way(False, {"instance_noise.std": 0.2}),
     "small-batch": Way(False, steps_times(1.4, batch_size=16)),

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers import CPU, D, G, small_game, small_recipe, small_state
+from helpers import CPU, D, G, small_game, small_recipe, small_state, toy
 from sparring.errors import InputError, StoppedByFinding
 from sparring.networks.mlp import MLPDiscriminator
 from sparring.objectives import Term

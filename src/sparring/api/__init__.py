@@ -5,10 +5,12 @@ from sparring.api.reading import load, read
 from sparring.api.sampling import project, sample, stream, style_mix, translate, translated
 from sparring.api.shipping import export, pack, push
 from sparring.api.training import Run, train
+from sparring.diagnosing import diagnose
 
 __all__ = [
     "Run",
     "compare",
+    "diagnose",
     "evaluate",
     "export",
     "load",

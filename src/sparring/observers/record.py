@@ -36,7 +36,8 @@ class History:
             "findings": [finding.json() for finding in self.referee.new],
             **seen,
         }
-        append_text(self.folder.history, line(record))
+        back = self.referee.rescued_at(tick.step - state.recipe.tick)
+        append_text(self.folder.history, line(record | ({"rescue": back} if back else {})))
 
 
 class Snapshots:

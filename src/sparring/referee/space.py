@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,6 @@ from sparring.metrics.features import find_extractor
 from sparring.metrics.modes import nearest_modes
 from sparring.metrics.random_features import random_features
 from sparring.referee import measures
-from sparring.referee.look import Figures
 
 REAL = 512  # held-out samples at most
 MOST_MODES = 64  # to count one by one
@@ -150,7 +150,7 @@ class Space:
         voted = measures.voted(features, self.real, self.labels, itself=False)
         return float((voted == asked).float().mean())
 
-    def figures(self, samples: Tensor, features: Tensor) -> Figures:
+    def figures(self, samples: Tensor, features: Tensor) -> dict[str, Any]:
         """What is known of what a generator makes."""
         own = measures.spread(features)
         gap, scale, pixels = self.moments(samples)

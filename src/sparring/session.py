@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sparring import ranks
 from sparring.data import Dataset
-from sparring.errors import DiskFull, Interrupted
+from sparring.errors import DiskFull, Interrupted, StoppedByFinding
 from sparring.games import prior_of
 from sparring.launch import leads
 from sparring.metrics import Scorer, made_by
@@ -153,6 +153,10 @@ class Session:
         except GoBack as told:
             self._go_back(told.finding)
             return True
+        except StoppedByFinding:
+            if self.referee.tick is not None:  # what was seen at last stands in the history too
+                history(self.referee.tick, state)
+            raise
         return False
 
     def _go_back(self, finding: Finding) -> None:

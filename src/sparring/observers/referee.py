@@ -46,6 +46,7 @@ class Referee:
         self.dataset, self.folder, self.tell = dataset, folder, tell
         self.gauge = Gauge(dataset)
         self.story = Story(facts_of(state.recipe, dataset, state.game))
+        self.tick: Tick | None = None
         self.look: Look | None = None
         self.new: list[Finding] = []
         self.rescues: list[dict[str, Any]] = []
@@ -70,7 +71,7 @@ class Referee:
         self.story = Story(facts_of(state.recipe, self.dataset, state.game), looks)
 
     def __call__(self, tick: Tick, state: State) -> None:
-        self.look, self.new = None, []
+        self.tick, self.look, self.new = tick, None, []
         bad = check(tick, state)
         if bad is None and not (state.recipe.referee.enabled and is_due(tick, state.recipe)):
             return

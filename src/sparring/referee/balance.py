@@ -16,12 +16,16 @@ FADED = 0.1  # of the largest gradient seen: what is left of it
 BLIND = 0.65  # separation of a discriminator that hardly tells samples apart that are far apart
 REVERSED = 0.35  # separation of one that takes fakes for real
 FROM = 0.12  # of the run
+# Of logistic losses: 1.386 (or half, where real and fake are averaged) and 0.693 at equilibrium.
+WON, LOST = 0.1, 3.0
 
 
 def discriminator_overpowers(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """It tells all samples apart, surely, and what the generator learns from has faded."""
     recent = latest(looks, LOOKS)
-    if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far):
+    if not recent:
+        return _by_losses(looks[-LOOKS:]) if not facts.recipe and len(looks) >= LOOKS else None
+    if progress(facts, recent[0]) < FROM or not holds(recent, is_far):
         return None
     if not holds(recent, lambda look: (look.separation or 0) > SURE and _is_sure(facts, look)):
         return None
@@ -36,6 +40,29 @@ def discriminator_overpowers(facts: Facts, looks: Sequence[Look]) -> Finding | N
         "(penalties=[{name: r1, weight: 1}])",
         _calmer(facts, "discriminator"),
         look.step,
+    )
+
+
+def _by_losses(recent: Sequence[Look]) -> Finding | None:
+    """Of another program's log there are only losses, of the logistic kind where they say so."""
+
+    def has_won(look: Look) -> bool:
+        of_d, of_g = (look.losses.get(player) for player in ("discriminator", "generator"))
+        losing = of_d is not None and 0 <= of_d < WON and of_g is not None and of_g > LOST
+        return losing and (look.score_gap is None or look.score_gap > GAP)
+
+    if not holds(recent, has_won):
+        return None
+    losses = recent[-1].losses
+    return Finding(
+        "discriminator-overpowers",
+        "warning",
+        recent[0].step,
+        f"the discriminator's loss fell to {losses['discriminator']:.2g}, the generator's rose to "
+        f"{losses['generator']:.2g}: it is told apart surely",
+        "lower the discriminator's rate, give it fewer moves, or add a penalty",
+        {},
+        recent[-1].step,
     )
 
 

@@ -121,15 +121,15 @@ def oscillation(facts: Facts, looks: Sequence[Look]) -> Finding | None:
 
 
 def exploding(facts: Facts, looks: Sequence[Look]) -> Finding | None:
-    """Losses or gradients grow out of all proportion."""
-    recent = latest(looks, 2)
-    if not recent:
+    """Losses or gradients grow out of all proportion, and samples are no longer like the data."""
+    if len(looks) < LOOKS:
         return None
-    before = seen(looks)[:-2]
+    before, recent = looks[:-2], looks[-2:]
+    if recent[-1].distance is not None and not is_far(recent[-1]):
+        return None
     for name, of in (("loss", _largest_loss), ("gradient norm", _largest_norm)):
-        now = min(map(of, recent))
-        usual = middle([of(look) for look in before]) if before else 0.0
-        if now > HUGE and now > GROWN * usual and is_far(recent[-1]):
+        now, usual = min(map(of, recent)), middle([of(look) for look in before])
+        if now > HUGE and now > GROWN * usual:
             return Finding(
                 "exploding",
                 "warning",

@@ -7,7 +7,7 @@ from typing import Any
 from sparring.version import __version__
 
 _API = (
-    *("Run", "compare", "diagnose", "evaluate", "export", "load", "project", "push"),
+    *("Run", "audit", "compare", "diagnose", "evaluate", "export", "load", "project", "push"),
     *("sample", "style_mix", "train", "translate"),
 )
 __all__ = [*_API, "__version__"]

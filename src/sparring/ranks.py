@@ -21,10 +21,12 @@ from torch.distributed.rendezvous import rendezvous
 
 from sparring.errors import InputError, SparringError
 from sparring.launch import leads, restarts, several
+from sparring.shared_memory import SharedMemory, shared_memory
 
 Made = TypeVar("Made")
 PATIENCE = timedelta(minutes=30)  # for one that scores, packs or writes while the others wait
 
+_memory: SharedMemory | None = None
 _together = False
 _normalize_together = False
 
@@ -55,8 +57,8 @@ def count() -> int:
 def joined() -> Iterator[None]:
     """Meet the other processes where torchrun started several; nothing else otherwise.
 
-    Gloo carries what is on CPUs, NCCL what is on GPUs, of which each process has its own. Raises
-    Lost where another process is gone.
+    What is on CPUs goes through memory that they share on one machine, else by Gloo; what is on
+    GPUs, of which each process has its own, by NCCL. Raises Lost where another process is gone.
     """
     if not several() or dist.is_initialized():
         yield
@@ -78,6 +80,7 @@ def joined() -> Iterator[None]:
 
 
 def _meet() -> None:
+    global _memory
     gpu = torch.cuda.is_available()
     if gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -86,9 +89,12 @@ def _meet() -> None:
     store = dist.PrefixStore(f"attempt-{restarts()}", store)
     how: dict[str, Any] = {"store": store, "rank": own, "world_size": size, "timeout": PATIENCE}
     dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", **how)
+    _memory = shared_memory(store, PATIENCE.total_seconds())
 
 
 def _leave() -> None:
+    global _memory
+    _memory = None
     sys.stderr.flush()
     if dist.is_initialized():
         dist.destroy_process_group()
@@ -130,13 +136,21 @@ def own(size: int) -> slice:
     return slice(rank() * size // count(), (rank() + 1) * size // count())
 
 
+def _add_up(x: Tensor) -> None:
+    """Replace x, which is contiguous, by its sum over processes."""
+    if _memory is not None and x.device.type == "cpu":
+        _memory.add_up(x)
+    else:
+        dist.all_reduce(x)
+
+
 class _Sum(torch.autograd.Function):
     """The sum over processes; its gradient is the sum of theirs."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         total = x.contiguous().clone()
-        dist.all_reduce(total)
+        _add_up(total)
         return total
 
     @staticmethod
@@ -176,7 +190,7 @@ def rows(size: int, make: Callable[[slice], Tensor]) -> Tensor:
     made = make(mine)
     found = made.new_zeros(size, *made.shape[1:])
     found[mine] = made
-    dist.all_reduce(found)
+    _add_up(found)
     return found
 
 
@@ -187,7 +201,7 @@ def reduce_gradients(parameters: Sequence[Tensor]) -> None:
     gradients = [p.grad for p in parameters if p.grad is not None]
     if gradients:
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        dist.all_reduce(flat)
+        _add_up(flat)
         parts = flat.split([gradient.numel() for gradient in gradients])
         sums = [part.view(g.shape) for part, g in zip(parts, gradients, strict=True)]
         torch._foreach_copy_(gradients, sums)
@@ -227,7 +241,7 @@ def any_of(told: bool) -> bool:
     if count() == 1:
         return told
     flag = torch.tensor([float(told)])
-    dist.all_reduce(flag)
+    _add_up(flag)
     return bool(flag.item() > 0)
 
 

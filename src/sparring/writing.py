@@ -16,7 +16,8 @@ from rich.progress import Progress
 from sparring import api
 from sparring.errors import InputError
 from sparring.report import image_grid, pairs_picture, samples_picture, save_png
-from sparring.run import cannot_write, write_bytes
+from sparring.run import write_bytes
+from sparring.streaming import write_archive, write_pictures
 
 MOST_IN_A_GRID = 2500
 COLUMNS = 8  # of a picture of mixtures or walks
@@ -49,16 +50,12 @@ def write_samples(
     elif out.suffix == ".npz":
         _check_size(run, count)
         stream = api.stream(run, count, seed, label, truncation=truncation)
-        parts = zip(*shown(stream, count), strict=True)
-        arrays = [torch.cat(part).numpy() for part in parts]
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, samples=arrays[0], labels=arrays[1])
-        write_bytes(out, buffer.getvalue())
+        write_archive(shown(stream, count), count, out)
     elif out.suffix:
         raise InputError(f"cannot write samples as `{out.suffix}`", "use .png, .npz or a folder")
     else:
         stream = api.stream(run, count, seed, label, truncation=truncation)
-        _write_folder(shown(stream, count), out, seed)
+        write_pictures(shown(stream, count), out, seed)
     seconds = round(time.perf_counter() - started, 3)
     return {"path": str(out), "count": count, "seconds": seconds}
 
@@ -118,16 +115,3 @@ def _check_size(run: Path, count: int) -> None:
             f"{count} samples are {size >> 30} GB, too large for one archive",
             f"at most {MOST_BYTES // one.nbytes}, or several with --seed",
         )
-
-
-def _write_folder(parts: Iterator[tuple[torch.Tensor, torch.Tensor]], out: Path, seed: int) -> None:
-    for part, _ in parts:
-        if part.dtype != torch.uint8:
-            raise InputError("this generator makes vectors, not pictures", "end --out in .npz")
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(out, error) from None
-        for sample in part:
-            save_png(image_grid(sample[None], columns=1, scale=1, gap=0), out / f"{seed}.png")
-            seed += 1

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from sparring.errors import InputError
 from sparring.model import Model
 from sparring.onnx_export import export_onnx
+from sparring.png import png, strip
 from sparring.serving.cache import DiskCache, MemoryCache
 from sparring.serving.diversity import diversity, mean_distance
 from sparring.serving.latents import directions
 from sparring.serving.moderation import make_check
-from sparring.serving.png import png, strip
 from sparring.serving.refusal import Refusal
 from sparring.serving.shelf import Shelf, worse
 from sparring.serving.sources import Source, open_source

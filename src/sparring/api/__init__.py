@@ -1,5 +1,6 @@
 """Train, sample, evaluate, load: what the command line does, from Python."""
 
+from sparring.api.auditing import audit
 from sparring.api.measuring import compare, evaluate
 from sparring.api.reading import load, read
 from sparring.api.sampling import project, sample, stream, style_mix, translate, translated
@@ -9,6 +10,7 @@ from sparring.diagnosing import diagnose
 
 __all__ = [
     "Run",
+    "audit",
     "compare",
     "diagnose",
     "evaluate",

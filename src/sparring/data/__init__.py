@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from sparring.data.cleaned import check_target, write_cleaned_arrays, write_cleaned_files
 from sparring.data.dataset import Dataset, Modes, to_network, to_samples
 from sparring.data.decode import Rejected, decode_whole, left_out, quiet
 from sparring.data.domains import has_domains, open_domains, open_halves, with_inputs
 from sparring.data.fit import fit_to_data
-from sparring.data.images import colour_of, open_images
+from sparring.data.hugging_face import PREFIX, find_rows, stamp_of
+from sparring.data.images import colour_of, open_found
 from sparring.data.known import KNOWN
 from sparring.data.maps import UNPAIRED
 from sparring.data.npz import mnist5k, read_labelled, read_npz, read_samples
 from sparring.data.packed import read_packed, write_packed
 from sparring.data.resize import bring_to
 from sparring.data.sampler import Sampler
+from sparring.data.shards import find_in_shards, shards_of, stamps_of
 from sparring.data.source import Source, find_images, read_file
 from sparring.data.stacked import stacked_mnist
+from sparring.data.survey import survey_arrays, survey_files
 from sparring.data.toy import TOYS
 from sparring.errors import InputError, did_you_mean
 from sparring.recipe import Data
@@ -27,6 +33,7 @@ __all__ = [
     "Rejected",
     "Sampler",
     "Source",
+    "audit_data",
     "colour_of",
     "data_names",
     "decode_whole",
@@ -49,6 +56,41 @@ PACKED = ".safetensors"
 def data_names() -> list[str]:
     """The data sets that are known by name."""
     return ["mnist5k", *KNOWN, *TOYS, "stacked-mnist"]
+
+
+def audit_data(name: str, fix: Path | None = None) -> dict[str, Any]:
+    """What is wrong with a data set; with `fix`, a copy without it is written there.
+
+    Returns samples, shape, classes and problems, and of a copy its path and samples.
+    """
+    path = Path(name).expanduser()
+    if fix is not None:
+        check_target(fix, path if path.exists() else None)
+    find = _files_of(name)
+    if find is not None:
+        source = find[1]()
+        survey = survey_files(source)
+        kept = None if fix is None else write_cleaned_files(source, survey.problems, fix)
+    else:
+        dataset = open_data(Data(name=name))
+        survey = survey_arrays(dataset)
+        kept = None if fix is None else write_cleaned_arrays(dataset, survey.problems, fix)
+    found = survey.json()
+    return found if fix is None else found | {"fixed": {"path": str(fix), "samples": kept}}
+
+
+def _files_of(name: str) -> tuple[Any, Callable[[], Source]] | None:
+    """Of a source of image files, what tells that they have changed, and what finds them."""
+    if name.startswith(PREFIX):
+        rows = name.removeprefix(PREFIX)
+        return (name, stamp_of(rows)), lambda: find_rows(rows)
+    path = Path(name).expanduser()
+    if shards := shards_of(path):
+        return stamps_of(shards), lambda: find_in_shards(path, shards)
+    if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
+        source = find_images(path)
+        return (source.files, source.stamps), lambda: source
+    return None
 
 
 def open_data(data: Data) -> Dataset:
@@ -120,12 +162,13 @@ def _open(data: Data) -> Dataset:
         return read_npz(path)
     if path.suffix == PACKED:
         return read_packed(path)
-    if path.is_dir() or (path.suffix == ".zip" and path.is_file()):
-        return open_images(path, data)
+    if (files := _files_of(data.name)) is not None:
+        return open_found(Path(data.name), *files, data)
     if path.is_file():
         raise InputError(
             f"data `{path}` is a file of an unknown kind",
-            "give a folder of images, a .zip of them, a .npz or a packed .safetensors",
+            "give a folder of images, a .zip or .tar shards of them, a .npz or a packed "
+            ".safetensors",
         )
     raise InputError(
         f"there is no data set, folder or file `{data.name}`",

@@ -81,6 +81,27 @@ def decode_whole(content: bytes, channels: int, background: tuple[int, int, int]
     return _judged(content, whole)
 
 
+def decode_reduced(
+    content: bytes, side: int, background: tuple[int, int, int]
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """A file's bytes as uint8 [1 or 3, H, W], and its own width and height; raises Rejected.
+
+    A JPEG may come smaller, by a power of two, but never below twice `side`.
+    """
+
+    def reduced(image: Image.Image) -> tuple[np.ndarray, tuple[int, int]]:
+        decided: set[str] = set()
+        width, height = image.size
+        if image.format == "JPEG":
+            image.draft(None, (2 * side, 2 * side))
+        image = _plain(_upright(image, decided), background, decided)
+        if (width < height) != (image.width < image.height):
+            width, height = height, width
+        return _planes(image, 1 if image.mode == "L" else 3), (width, height)
+
+    return _judged(content, reduced)
+
+
 def _judged(content: bytes, read: Callable[[Image.Image], T]) -> T:
     """What `read` makes of an image; Rejected for one that is none, or too large."""
     if not content:

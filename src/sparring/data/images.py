@@ -3,51 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import statistics
 import sys
-import tempfile
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import ImageColor
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sparring.data.dataset import Dataset, split_by_draw
 from sparring.data.decode import CONVERTED, LEFT_OUT, Half, Plan, Rejected, decode, measure, quiet
 from sparring.data.known import cache_home
 from sparring.data.packed import FORMAT, read_packed, write_packed
-from sparring.data.source import Source, classes_of, find_images, read_file
-from sparring.errors import InputError, SparringError
+from sparring.data.partial import EXAMPLES, Partial, partial_of
+from sparring.data.source import Source, find_images
+from sparring.data.workers import FEW as FEW_PARTS
+from sparring.data.workers import in_order
+from sparring.errors import InputError
 from sparring.recipe import Data
 from sparring.run import cannot_write
 
 DECODING = 2  # raised when the same file gives other pixels, so that caches are made anew
 FEWEST = 10  # images that make a data set
 CHUNK = 64  # images a worker takes at a time
-FEW = 4 * CHUNK  # for fewer, starting workers costs more than it saves
+FEW = FEW_PARTS * CHUNK  # for no more, no workers are started
 MEASURED = 500  # files whose headers choose the size
 SMALLEST, LARGEST = 8, 64  # pixels a side that are chosen without being asked
-EXAMPLES = 3
 
 
 @dataclass(frozen=True)
 class Job:
     """Some files of a source, the place of the first one in it, and what they become."""
 
-    path: Path
-    names: tuple[str, ...]
+    source: Source
     first: int
     plan: Plan
 
@@ -72,55 +66,82 @@ def open_images(
     """
     named = source is not None
     source = source or find_images(path)
+    stamps = (source.files, source.stamps)
+    return open_found(path, stamps, lambda: source, data, (half, named) if named else ())
+
+
+def open_found(
+    path: Path,
+    stamps: Any,
+    find: Callable[[], Source],
+    data: Data,
+    of_domain: tuple[Half | None, bool] | tuple[()] = (),
+) -> Dataset:
+    """The images that `find` finds as one array, from the cache where `stamps` are the same."""
+    half, named = of_domain or (None, False)
     background = colour_of(data.background)
-    asked: tuple[Any, ...] = (FORMAT, DECODING, source.files, source.stamps)
-    asked += (data.size, data.channels, background, *((half, named) if named else ()))
+    asked = (FORMAT, DECODING, *stamps, data.size, data.channels, background, *of_domain)
     key = hashlib.blake2b(repr(asked).encode(), digest_size=12).hexdigest()
     cached = cache_home() / "packed" / f"{path.stem}-{key}.safetensors"
-    if cached.is_file():
-        try:
-            return read_packed(cached)
-        except InputError:
-            cached.unlink()  # a damaged cache is made again
-    size, reason = (data.size, "as asked") if data.size else _choose_size(source, half)
-    plan = Plan(size, data.channels or 3, background, half)
-    cached.parent.mkdir(parents=True, exist_ok=True)
+    if (dataset := _kept(cached)) is not None:
+        return dataset
     try:
-        with tempfile.TemporaryFile(dir=cached.parent) as raw:
-            dataset = _pack(source, plan, data.channels is None, reason, raw, named)
-            write_packed(dataset, cached)
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with partial_of(cached) as partial:
+            if (dataset := _kept(cached)) is not None:
+                return dataset  # another process has made it meanwhile
+            source = find()
+            size, reason = (data.size, "as asked") if data.size else choose_size(source, half)
+            plan = Plan(size, data.channels or 3, background, half)
+            _decode(source, plan, partial)
+            write_packed(_described(source, plan, partial, data, reason, named), cached)
     except OSError as error:
         raise cannot_write(cached, error) from None
     return read_packed(cached)
 
 
-def _pack(
-    source: Source, plan: Plan, may_be_grey: bool, reason: str, raw: BinaryIO, named: bool
+def _kept(cached: Path) -> Dataset | None:
+    """What is in the cache; a damaged file there is made again."""
+    if cached.is_file():
+        try:
+            return read_packed(cached)
+        except InputError:
+            cached.unlink()
+    return None
+
+
+def _decode(source: Source, plan: Plan, partial: Partial) -> None:
+    """Decode what is not decoded yet."""
+    partial.resume(plan.channels * plan.size**2)
+    count = len(source.files)
+    if partial.done:
+        print(f"packing goes on at image {partial.done:,} of {count:,}", file=sys.stderr)
+    jobs = [Job(source.part(i, CHUNK), i, plan) for i in range(partial.done, count, CHUNK)]
+    sizes = [len(job.source.files) for job in jobs]
+    chunks = in_order(decode_chunk, jobs, sizes, "packing images", partial.done)
+    for chunk, size in zip(chunks, sizes, strict=True):
+        partial.add(chunk.samples, size, chunk.kept, chunk.grey, chunk.decided)
+
+
+def _described(
+    source: Source, plan: Plan, partial: Partial, data: Data, reason: str, named: bool
 ) -> Dataset:
-    """Decode everything into the open file `raw` and describe it as a data set."""
-    kept: list[int] = []
-    decided: dict[str, list[str]] = defaultdict(list)
-    grey = may_be_grey
-    for chunk in _decoded(source, plan):
-        raw.write(chunk.samples.data)
-        kept += chunk.kept
-        for code, names in chunk.decided.items():
-            decided[code] += names
-        grey = grey and chunk.grey
+    """The decoded images as a data set; InputError where they are too few."""
+    kept = partial.kept
     if len(kept) < FEWEST:
         raise InputError(
             f"`{source.path}` holds {len(kept)} images that can be read",
             f"a GAN needs at least {FEWEST}, better thousands. "
-            + "; ".join(_told(decided, len(source.files))),
+            + "; ".join(_told(partial, len(source.files))),
         )
-    raw.flush()
+    partial.raw.flush()
     shape = (len(kept), plan.channels, plan.size, plan.size)
-    mapped = np.memmap(raw, np.uint8, "r+", shape=shape)
-    values = torch.from_numpy(mapped)
-    classes, labels = classes_of([source.files[index] for index in kept])
+    values = torch.from_numpy(np.memmap(partial.raw, np.uint8, "r+", shape=shape))
+    grey = partial.grey and data.channels is None
+    classes, labels = source.classes_of(kept)
     notes = [f"{plan.size}x{plan.size} pixels: {reason}"]
     notes += ["grey: no image has any colour"] if grey else []
-    notes += _told(decided, len(source.files))
+    notes += _told(partial, len(source.files))
     notes += [f"{source.others:,} other files passed over"] if source.others else []
     return Dataset(
         source.path.stem,
@@ -129,66 +150,25 @@ def _pack(
         torch.tensor(labels) if classes else None,
         classes,
         description=f"{len(kept):,} images of {source.path.name}",
-        notes=tuple(notes),
+        notes=(*notes, *source.notes),
         files=tuple(source.files[index] for index in kept) if named else (),
     )
 
 
-def _decoded(source: Source, plan: Plan) -> Iterator[Chunk]:
-    """The images in order, a chunk at a time, with a progress bar and the time left."""
-    count = len(source.files)
-    jobs = [
-        Job(source.path, source.files[first : first + CHUNK], first, plan)
-        for first in range(0, count, CHUNK)
-    ]
-    with Progress(
-        TextColumn("packing images"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("", total=count)
-        if count <= FEW:
-            chunks = map(decode_chunk, jobs)
-            for chunk, job in zip(chunks, jobs, strict=True):
-                yield chunk
-                bar.advance(task, len(job.names))
-            return
-        with _workers() as pool:
-            try:
-                for chunk, job in zip(pool.map(decode_chunk, jobs), jobs, strict=True):
-                    yield chunk
-                    bar.advance(task, len(job.names))
-            except BrokenProcessPool:
-                raise SparringError(
-                    "a process that packs images was killed", "is there enough memory?"
-                ) from None
-            finally:
-                pool.shutdown(cancel_futures=True)
-
-
-def _workers() -> Executor:
-    """One a core: processes where starting them is cheap, else threads (decoders free the lock)."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if sys.platform == "linux":
-        return ProcessPoolExecutor(cores, get_context("fork"))
-    return ThreadPoolExecutor(cores)
-
-
 def decode_chunk(job: Job) -> Chunk:
     """Decode some of a source's images; those that cannot be used are left out and noted."""
+    files = job.source.files
     size = job.plan.size
-    chunk = Chunk(np.empty((len(job.names), job.plan.channels, size, size), np.uint8), [])
+    chunk = Chunk(np.empty((len(files), job.plan.channels, size, size), np.uint8), [])
     with quiet():
-        for place, name in enumerate(job.names, job.first):
+        for place, name in enumerate(files):
             try:
-                chunk.samples[len(chunk.kept)], codes = decode(_read(job.path, name), job.plan)
+                content = file_bytes(job.source, place)
+                chunk.samples[len(chunk.kept)], codes = decode(content, job.plan)
             except Rejected as reason:
                 chunk.decided[str(reason)].append(name)
                 continue
-            chunk.kept.append(place)
+            chunk.kept.append(job.first + place)
             for code in codes:
                 chunk.decided[code].append(name)
     chunk.samples = chunk.samples[: len(chunk.kept)]
@@ -196,9 +176,10 @@ def decode_chunk(job: Job) -> Chunk:
     return chunk
 
 
-def _read(path: Path, name: str) -> bytes:
+def file_bytes(source: Source, place: int) -> bytes:
+    """The bytes of an image file; Rejected says why there are none."""
     try:
-        content = read_file(path, name)
+        content = source.content(place)
     except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error, EOFError):
         raise Rejected("unreadable") from None
     if content is None:
@@ -206,14 +187,17 @@ def _read(path: Path, name: str) -> bytes:
     return content
 
 
-def _choose_size(source: Source, half: Half | None = None) -> tuple[int, str]:
-    """A multiple of 4 near the median short side, at most LARGEST, and why."""
+def choose_size(source: Source, half: Half | None = None) -> tuple[int, str]:
+    """The size unless one is asked for, and why.
+
+    A multiple of 4 near the median short side, at most LARGEST.
+    """
     step = max(1, len(source.files) // MEASURED)
     found = []
     with quiet():
-        for name in source.files[::step]:
+        for place in range(0, len(source.files), step):
             try:
-                seen = measure(_read(source.path, name))
+                seen = measure(file_bytes(source, place))
             except Rejected:
                 continue
             found += [min(seen[0] // (2 if half else 1), seen[1])] if seen else []
@@ -232,15 +216,15 @@ def _choose_size(source: Source, half: Half | None = None) -> tuple[int, str]:
     return size, f"images have a short side of about {side}"
 
 
-def _told(decided: dict[str, list[str]], total: int) -> list[str]:
+def _told(partial: Partial, total: int) -> list[str]:
     """The summary: one line for each decision, with how many and which."""
     lines = []
     for words, verb in ((LEFT_OUT, "left out, "), (CONVERTED, "")):
         for code in words:
-            if names := decided.get(code):
-                shown = ", ".join(names[:EXAMPLES]) + (", …" if len(names) > EXAMPLES else "")
-                told = f"{len(names):,} of {total:,} {verb}{words[code]} ({shown})"
-                lines.append(told if len(names) < total else f"all {verb}{words[code]}")
+            if count := partial.counts[code]:
+                shown = ", ".join(partial.shown[code]) + (", …" if count > EXAMPLES else "")
+                told = f"{count:,} of {total:,} {verb}{words[code]} ({shown})"
+                lines.append(told if count < total else f"all {verb}{words[code]}")
     return lines
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from sparring.data.decode import MAX_PIXELS
 from sparring.errors import InputError
@@ -23,13 +24,35 @@ MAX_FILE_BYTES = 4 * MAX_PIXELS  # of one file, also unpacked
 class Source:
     """Image files in order, each with what tells that it changed: its size and its time.
 
-    `others` counts the files that are no images by their extension.
+    `others` counts the files that are no images by their extension. Where a name does not say how
+    a file is found, `keys` do, for `read`; where folders do not say the classes, `labels` do.
     """
 
     path: Path
     files: tuple[str, ...]
     stamps: tuple[tuple[int, int], ...]
     others: int
+    read: Callable[[Path, Any], bytes | None] = field(default_factory=lambda: read_file)
+    keys: tuple[Any, ...] = ()
+    labels: tuple[int, ...] | None = None
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def part(self, first: int, count: int) -> Source:
+        """Some of its files."""
+        some = slice(first, first + count)
+        own = replace(self, files=self.files[some], stamps=self.stamps[some], labels=None)
+        return replace(own, keys=self.keys[some])
+
+    def content(self, place: int) -> bytes | None:
+        """The bytes of one file; None for one too large to be a wanted image."""
+        return self.read(self.path, self.keys[place] if self.keys else self.files[place])
+
+    def classes_of(self, kept: Sequence[int]) -> tuple[tuple[str, ...], list[int]]:
+        """Class names and the classes of the files at these places; both empty without classes."""
+        if self.labels is not None:
+            return self.classes, [self.labels[place] for place in kept]
+        return classes_of([self.files[place] for place in kept])
 
 
 def read_file(path: Path, name: str) -> bytes | None:
@@ -72,12 +95,21 @@ def find_images(path: Path) -> Source:
     )
 
 
+def leads_out(path: Path, name: str) -> bool:
+    """Whether a file of a folder is reached by a link and lies outside of it."""
+    if not path.is_dir():
+        return False
+    return not os.path.realpath(path / name).startswith(os.path.realpath(path) + os.sep)
+
+
 def classes_of(names: Iterable[str]) -> tuple[tuple[str, ...], list[int]]:
     """Class names and each file's class: the first folder in which the files differ.
 
     Both are empty where files lie beside such folders, or all in one.
     """
     parts = [PurePosixPath(name).parts[:-1] for name in names]
+    if not parts:
+        return (), []
     depth = 0
     while len({part[: depth + 1] for part in parts}) == 1 and len(parts[0]) > depth:
         depth += 1
@@ -120,8 +152,7 @@ def _in_zip(path: Path) -> list[tuple[str, int, int]]:
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise InputError(f"`{path}` cannot be read as a zip: {error}", "make it again") from None
     for entry in entries:
-        parts = PurePosixPath(entry.filename.replace("\\", "/")).parts
-        if ".." in parts or entry.filename.startswith(("/", "\\")) or ":" in parts[0]:
+        if leads_out_of_archive(entry.filename):
             raise InputError(
                 f"`{path}`: the name `{entry.filename}` leads out of the archive",
                 "do not trust this file; pack the images again with plain names",
@@ -131,5 +162,16 @@ def _in_zip(path: Path) -> list[tuple[str, int, int]]:
     return [
         (entry.filename, entry.file_size, entry.CRC)
         for entry in entries
-        if not any(part.startswith((".", "__MACOSX")) for part in Path(entry.filename).parts)
+        if not is_hidden(entry.filename)
     ]
+
+
+def leads_out_of_archive(name: str) -> bool:
+    """Whether a name in an archive is one of a file outside of where it would be unpacked."""
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    return ".." in parts or name.startswith(("/", "\\")) or ":" in "".join(parts[:1])
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or a folder that it lies in is hidden, or put there by a Mac."""
+    return any(part.startswith((".", "__MACOSX")) for part in Path(name).parts)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from sparring.serving.png import FORMAT
+from sparring.png import FORMAT
 from sparring.serving.refusal import Headers, not_found, out_of_range
 from sparring.serving.shelf import Shelf
 from sparring.serving.version import Version

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 
 from sparring.games import Inputs
+from sparring.png import png
 from sparring.serving.address import MOST_SEED, check_truncation
 from sparring.serving.diversity import diversity
-from sparring.serving.png import png
 from sparring.serving.refusal import Answer, Headers, out_of_range
 from sparring.serving.schema import Batch
 from sparring.serving.studio import Studio

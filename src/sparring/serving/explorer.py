@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse
 from torch import Tensor
 
 from sparring.errors import InputError
+from sparring.png import FORMAT, png, strip
 from sparring.serving.access import Access, Rates
 from sparring.serving.address import (
     MOST_SEED,
@@ -25,7 +26,6 @@ from sparring.serving.address import (
 from sparring.serving.latents import Directions, along, between, directions
 from sparring.serving.neighbours import nearest, training_images
 from sparring.serving.page import asset, explorer_page, login_page
-from sparring.serving.png import FORMAT, png, strip
 from sparring.serving.refusal import Answer, Refusal, not_found, out_of_range
 from sparring.serving.schema import FAILURES, PNG, Direction, Near, Nearest
 from sparring.serving.studio import Studio

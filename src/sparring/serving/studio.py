@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sparring.data.known import cache_home
+from sparring.png import Pixels, png
 from sparring.serving.address import Address
 from sparring.serving.batcher import Batcher
 from sparring.serving.cache import DiskCache, MemoryCache
 from sparring.serving.moderation import make_check
-from sparring.serving.png import Pixels, png
 from sparring.serving.refusal import busy
 from sparring.serving.settings import Settings, cores
 from sparring.serving.shelf import Shelf

@@ -16,8 +16,8 @@ SAME, ALIKE = 0.25, 0.42
 # of ten, below the second about half of the classes are missing.
 ONE_CLASS, FEW_CLASSES = 0.35, 0.6
 FROM, PARTLY_FROM = 0.2, 0.3  # of the run: every generator starts by making one thing
-LOOKS, HOPELESS = 3, 8  # in a row
-BEGUN = 0.02  # change of the weights between looks: below, nothing has been learned to lose
+LOOKS, LONGER, HOPELESS = 3, 6, 8  # in a row
+RISING = 0.03  # over the longer of them
 
 
 def complete(facts: Facts, looks: Sequence[Look]) -> Finding | None:
@@ -46,7 +46,7 @@ def partial(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     recent = latest(looks, LOOKS)
     if not recent or progress(facts, recent[0]) < PARTLY_FROM or all(map(_is_one, recent)):
         return None
-    if not all(map(_is_few, recent)) or is_coming(facts, looks):
+    if not all(map(_is_few, recent)) or is_coming(facts, looks) or _mends(latest(looks, LONGER)):
         return None
     return Finding(
         "partial-collapse",
@@ -58,6 +58,15 @@ def partial(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         _keys(facts),
         recent[-1].step,
     )
+
+
+def _mends(looks: Sequence[Look]) -> bool:
+    """Whether diversity and evenness still rise: a generator learns one mode after the other."""
+    if not looks:
+        return True
+    first, last = looks[0], looks[-1]
+    risen = max(_diversity(last) - _diversity(first), _evenness(last) - _evenness(first))
+    return risen > RISING
 
 
 def _keys(facts: Facts) -> dict[str, object]:

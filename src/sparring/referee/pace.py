@@ -30,7 +30,7 @@ BARELY = 0.3  # what of the first distance is left by then where anything is lea
 RESTLESS = 0.5  # how far samples of the same latents move between looks, in real spreads
 BETTER = 0.9  # of an earlier distance: less is progress
 HUGE = 1e3  # of losses and logits of networks that are told apart at a few units
-GROWN = 30.0  # times the middle of what was before
+GROWN = 30.0  # times the least of what was before
 
 
 def learning_rate_high(facts: Facts, looks: Sequence[Look]) -> Finding | None:
@@ -86,11 +86,7 @@ def stalled(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """Over half of what was seen, samples came no nearer to the data, and they are far from it."""
     known = seen(looks)
     half = known[len(known) // 2 :]
-    if (
-        len(half) < 2 * LOOKS
-        or not holds(half, is_far(facts))
-        or progress(facts, half[-1]) < 2 * FROM
-    ):
+    if len(half) <= LOOKS or not holds(half, is_far(facts)) or progress(facts, half[-1]) < 2 * FROM:
         return None
     before = middle([nearest(look) for look in half[:LOOKS]])
     now = middle([nearest(look) for look in half[-LOOKS:]])
@@ -138,7 +134,7 @@ def exploding(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     if recent[-1].distance is not None and not is_far(facts)(recent[-1]):
         return None
     for name, of in (("loss", _largest_loss), ("gradient norm", _largest_norm)):
-        now, usual = min(map(of, recent)), middle([of(look) for look in before])
+        now, usual = min(map(of, recent)), min(map(of, before))
         if now > HUGE and now > GROWN * usual:
             return Finding(
                 "exploding",

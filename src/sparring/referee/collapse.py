@@ -17,7 +17,7 @@ SAME, ALIKE = 0.25, 0.42
 ONE_CLASS, FEW_CLASSES = 0.35, 0.6
 FROM, PARTLY_FROM = 0.2, 0.3  # of the run: every generator starts by making one thing
 LOOKS, LONGER, HOPELESS = 3, 6, 8  # in a row
-RISING = 0.03  # over the longer of them
+RISING, AT_LAST = 0.03, 0.9  # over the longer of them; the share of the run that leaves no time
 
 
 def complete(facts: Facts, looks: Sequence[Look]) -> Finding | None:
@@ -46,7 +46,9 @@ def partial(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     recent = latest(looks, LOOKS)
     if not recent or progress(facts, recent[0]) < PARTLY_FROM or all(map(_is_one, recent)):
         return None
-    if not all(map(_is_few, recent)) or is_coming(facts, looks) or _mends(latest(looks, LONGER)):
+    if not all(map(_is_few, recent)) or is_coming(facts, looks):
+        return None
+    if progress(facts, recent[-1]) < AT_LAST and _mends(latest(looks, LONGER)):
         return None
     return Finding(
         "partial-collapse",

@@ -9,7 +9,6 @@ prints one half of the settings while thresholds are tuned; only the benchmark i
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from benchmarks.referee.record import read, record_path
 from benchmarks.referee.settings import BROKEN, HEALTHY, SEEDS, SETTINGS, Setting
 from benchmarks.referee.truth import Truth, truths
 from sparring.referee import Facts, Look, judge
+from sparring.run import RunFolder
 
 # Held out: what thresholds were not tuned on has one of these bases or of these ways, so that the
 # recipe or the way of breaking it is new.
@@ -107,8 +107,7 @@ def load_cases() -> list[Case]:
 def case_of(path: Path, record: Row, outcome: Truth) -> Case:
     written = read(path.parent / "findings.json")
     facts = Facts.read(written["facts"])
-    history = (path.parent / "history.jsonl").read_text().splitlines()
-    ticks = [json.loads(line) for line in history]
+    ticks = RunFolder(path.parent).read_history()  # none where the first tick stopped the run
     looks = [Look.read(tick["look"]) for tick in ticks if "look" in tick]
     if record["stopped"]:  # at a tick that was not written down
         bad = next(one for one in written["findings"] if one["code"] == "nonfinite")

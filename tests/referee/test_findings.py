@@ -43,7 +43,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"updates": {"discriminator": 1e-6, "generator": 1e-6}},
     ),
     "ema-behind": ({"distance_average": 0.9}, {"distance_average": 0.1}),
-    "output-range": (FAR | {"limits": (0.0, 1.0)}, {"limits": (-0.9, 0.95)}),
+    "output-range": (FAR | {"limits": (0.0, 1.0)}, {"limits": (0.0, 1.0)}),
     "near-equilibrium": (
         {"two_sample": 0.52, "separation": 0.53},
         {"two_sample": 0.62, "separation": 0.53},

@@ -8,14 +8,14 @@ from sparring.referee.facts import Facts
 from sparring.referee.finding import Finding
 from sparring.referee.look import Look
 from sparring.referee.series import (
-    FAR,
+    far,
     holds,
+    is_coming,
     is_far,
     latest,
     nearest,
     progress,
     seen,
-    still_learns,
     values,
 )
 
@@ -25,6 +25,7 @@ GAP = 0.8  # of mean scores, where they are probabilities
 FADED = 0.1  # of the largest gradient seen: what is left of it
 BLIND = 0.65  # separation of a discriminator that hardly tells samples apart that are far apart
 REVERSED = 0.35  # separation of one that takes fakes for real
+KNOWN = 0.6  # P(logit of a training sample > that of an unseen one) of one that knows some
 FROM = 0.12  # of the run
 # Of logistic losses: 1.386 (or half, where real and fake are averaged) and 0.693 at equilibrium.
 WON, LOST = 0.1, 3.0
@@ -35,9 +36,9 @@ def discriminator_overpowers(facts: Facts, looks: Sequence[Look]) -> Finding | N
     recent = latest(looks, LOOKS)
     if not recent:
         return _by_losses(looks[-LOOKS:]) if not facts.recipe and len(looks) >= LOOKS else None
-    if progress(facts, recent[0]) < FROM or not holds(recent, is_far):
+    if progress(facts, recent[0]) < FROM or not holds(recent, is_far(facts)):
         return None
-    if still_learns(looks):
+    if is_coming(facts, looks):
         return None
     if not holds(recent, lambda look: (look.separation or 0) > SURE and _is_sure(facts, look)):
         return None
@@ -81,9 +82,9 @@ def _by_losses(recent: Sequence[Look]) -> Finding | None:
 def generator_overpowers(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """The discriminator cannot tell samples apart that are far from the data."""
     recent = latest(looks, LOOKS)
-    if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far):
+    if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far(facts)):
         return None
-    if still_learns(looks):
+    if is_coming(facts, looks):
         return None
     if not holds(recent, lambda look: REVERSED <= (look.separation or 0) < BLIND):
         return None
@@ -93,7 +94,8 @@ def generator_overpowers(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         "warning",
         recent[0].step,
         f"the discriminator tells {look.separation:.0%} of pairs apart, hardly more than half, "
-        f"though samples are {nearest(look):.2f} from the data (beyond {FAR} they are unlike it)",
+        f"though samples are {nearest(look):.2f} from the data (beyond {far(facts)} they are "
+        "unlike it)",
         "lower the generator's rate, raise the discriminator's or its moves, or weaken its penalty",
         facts.rate_times("generator", 1 / 3),
         look.step,
@@ -103,9 +105,9 @@ def generator_overpowers(facts: Facts, looks: Sequence[Look]) -> Finding | None:
 def swapped_labels(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """The discriminator gives fakes the higher logits: real and fake are exchanged."""
     recent = latest(looks, LOOKS)
-    if not recent or not holds(recent, is_far) or still_learns(looks):
+    if not recent or not holds(recent, is_far(facts)):
         return None
-    if not holds(recent, lambda look: look.separation is not None and look.separation < REVERSED):
+    if not holds(recent, _is_reversed):
         return None
     look = recent[-1]
     return Finding(
@@ -122,9 +124,10 @@ def swapped_labels(facts: Facts, looks: Sequence[Look]) -> Finding | None:
 def vanishing_gradients(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """What reaches the generator is a small part of what it was, while it has much to learn."""
     recent = latest(looks, LOOKS)
-    if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far):
+    if not recent or progress(facts, recent[0]) < FROM:
         return None
-    if still_learns(looks):
+    none_at_all = holds(recent, lambda look: look.gradient == 0)
+    if not none_at_all and not holds(recent, is_far(facts)):
         return None
     largest = max(values(seen(looks), lambda look: look.gradient), default=0.0)
     now = max(values(recent, lambda look: look.gradient), default=largest)
@@ -142,6 +145,12 @@ def vanishing_gradients(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         _calmer(facts, "discriminator"),
         look.step,
     )
+
+
+def _is_reversed(look: Look) -> bool:
+    """Fakes are taken for real, also beside training samples: those alone may be known by heart."""
+    unseen = look.separation is not None and look.separation < REVERSED
+    return unseen and (look.overfitting or 0.5) < KNOWN
 
 
 def _is_sure(facts: Facts, look: Look) -> bool:

@@ -44,10 +44,12 @@ class Story:
 
     @property
     def findings(self) -> list[Finding]:
-        """What holds first, then what is over, each in the order in which it began."""
-        order = {"fatal": 0, "warning": 1, "info": 2}
+        """What holds first, then what is over; bad news first, and causes before what they cause,
+        which is the order of FINDINGS."""
+        order = {code: place for place, code in enumerate(FINDINGS)}
         return sorted(
-            self._found.values(), key=lambda one: (one.resolved, order[one.severity], one.step)
+            self._found.values(),
+            key=lambda one: (one.resolved, one.severity == "info", order[one.code]),
         )
 
     @property

@@ -43,6 +43,7 @@ class Look:
     gradient_ends: Figures = field(default_factory=dict)  # of the first and of the last weights
     signal: float | None = None  # mean norm of the loss's gradient at each fake sample
     updates: Figures = field(default_factory=dict)  # by player: a step's change over its weights
+    travel: Figures = field(default_factory=dict)  # by player: change since the last look, likewise
     dead_units: float | None = None  # share of units that answer to no latent
     saturated: float | None = None  # share of outputs at their bounds
     saturated_real: float | None = None
@@ -55,7 +56,7 @@ class Look:
     diversity: float | None = None
     diversity_average: float | None = None
     spread: float | None = None  # diversity before features: of pixels
-    moved: float | None = None  # from what its average makes of the same latents, in real spreads
+    moved: float | None = None  # distance of what it makes now from what it made a look ago
     mean_gap: float | None = None  # of means, in real standard deviations
     scale: float | None = None  # standard deviation over the real one
     shares: list[float] | None = None  # generated samples by class, mode or region

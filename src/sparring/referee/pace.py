@@ -8,24 +8,26 @@ from sparring.referee.facts import Facts
 from sparring.referee.finding import Finding
 from sparring.referee.look import Look
 from sparring.referee.series import (
-    FAR,
+    far,
     holds,
+    is_coming,
     is_far,
     latest,
     middle,
     nearest,
     progress,
     seen,
-    still_learns,
     values,
 )
 
 LOOKS = 3  # in a row
-# A step's change over the norm of the weights: healthy runs of all recipes are between.
-HASTY, IDLE = 0.03, 3e-5
+HASTY = 0.03  # a step's change over the norm of the weights
+# Change of the weights from look to look, over a sixteenth of the run: healthy generators that have
+# far to go change three times as much.
+PARTS, IDLE = 16, 0.05
 FROM = 0.2  # of the run
 BARELY = 0.3  # what of the first distance is left by then where anything is learned
-RESTLESS = 0.6  # how far samples are from the averaged generator's, of the same latents
+RESTLESS = 0.5  # how far samples of the same latents move between looks, in real spreads
 BETTER = 0.9  # of an earlier distance: less is progress
 HUGE = 1e3  # of losses and logits of networks that are told apart at a few units
 GROWN = 30.0  # times the least of what was before
@@ -34,9 +36,9 @@ GROWN = 30.0  # times the least of what was before
 def learning_rate_high(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """Steps of a player are large beside its weights, and samples stay away from the data."""
     recent = latest(looks, LOOKS)
-    if not recent or progress(facts, recent[0]) < FROM / 2 or not holds(recent, is_far):
+    if not recent or progress(facts, recent[0]) < FROM / 2 or not holds(recent, is_far(facts)):
         return None
-    if still_learns(looks):
+    if is_coming(facts, looks):
         return None
     for player in ("generator", "discriminator"):
         sizes = values(recent, lambda look: look.updates.get(player))  # noqa: B023
@@ -57,20 +59,21 @@ def learning_rate_high(facts: Facts, looks: Sequence[Look]) -> Finding | None:
 def learning_rate_low(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """The generator's weights hardly change, and samples are far from the data."""
     recent = latest(looks, LOOKS)
-    if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far):
+    if not recent or progress(facts, recent[0]) < FROM / 2 or not holds(recent, is_far(facts)):
         return None
-    sizes = values(recent, lambda look: look.updates.get("generator"))
-    if len(sizes) < LOOKS or max(sizes) > IDLE:
+    ways = values(seen(looks), lambda look: look.travel.get("generator"))
+    pace = sum(ways) / progress(facts, recent[-1]) / PARTS
+    if len(ways) < LOOKS or pace > IDLE:
         return None
-    frozen = max(sizes) == 0
+    frozen = max(ways) == 0
     return Finding(
         "learning-rate-low",
         "warning",
         recent[0].step,
         "the generator's weights do not change at all"
         if frozen
-        else f"each step changes the generator by {middle(sizes):.1e} of its weights, and samples "
-        f"are {nearest(recent[-1]):.2f} from the data",
+        else f"in a {PARTS}th of the run the generator changes by {pace:.1%} of its weights, and "
+        f"samples are {nearest(recent[-1]):.2f} from the data",
         "see whether its output carries a gradient"
         if frozen
         else "raise optimizer.generator.lr and optimizer.discriminator.lr tenfold",
@@ -83,7 +86,7 @@ def stalled(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """Over half of what was seen, samples came no nearer to the data, and they are far from it."""
     known = seen(looks)
     half = known[len(known) // 2 :]
-    if len(half) <= LOOKS or not holds(half, is_far) or progress(facts, half[-1]) < 2 * FROM:
+    if len(half) <= LOOKS or not holds(half, is_far(facts)) or progress(facts, half[-1]) < 2 * FROM:
         return None
     before = middle([nearest(look) for look in half[:LOOKS]])
     now = middle([nearest(look) for look in half[-LOOKS:]])
@@ -94,7 +97,7 @@ def stalled(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         "warning",
         half[0].step,
         f"samples are {now:.2f} from the data, no nearer than {before:.2f} at step "
-        f"{half[0].step:,} (beyond {FAR} they are unlike it)",
+        f"{half[0].step:,} (beyond {far(facts)} they are unlike it)",
         "change one thing: the rates, a penalty, the width; train longer only if scores improve",
         facts.rate_times("generator", 1 / 3) | facts.rate_times("discriminator", 1 / 3),
         half[-1].step,
@@ -102,9 +105,9 @@ def stalled(facts: Facts, looks: Sequence[Look]) -> Finding | None:
 
 
 def oscillation(facts: Facts, looks: Sequence[Look]) -> Finding | None:
-    """Samples keep moving, about as far as the data are wide, and do not arrive."""
+    """Samples of the same latents keep moving as far as the data are wide, without arriving."""
     recent = latest(looks, 2 * LOOKS)
-    if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far):
+    if not recent or progress(facts, recent[0]) < FROM or not holds(recent, is_far(facts)):
         return None
     moves = values(recent, lambda look: look.moved)
     if len(moves) < 2 * LOOKS or middle(moves) < RESTLESS:
@@ -115,8 +118,8 @@ def oscillation(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         "oscillation",
         "warning",
         recent[0].step,
-        f"samples stay {middle(moves):.1f} times as far from their own average as real ones "
-        f"are apart, and are {nearest(recent[-1]):.2f} from the data as before",
+        f"between two looks samples move {middle(moves):.1f} times as far as real ones are apart, "
+        f"and are {nearest(recent[-1]):.2f} from the data as before",
         "lower both rates or Adam's beta1, or add a penalty (penalties=[{name: r1, weight: 1}])",
         _steadier(facts),
         recent[-1].step,
@@ -128,7 +131,7 @@ def exploding(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     if len(looks) < LOOKS:
         return None
     before, recent = looks[:-2], looks[-2:]
-    if recent[-1].distance is not None and not is_far(recent[-1]):
+    if recent[-1].distance is not None and not is_far(facts)(recent[-1]):
         return None
     for name, of in (("loss", _largest_loss), ("gradient norm", _largest_norm)):
         now, usual = min(map(of, recent)), min(map(of, before))

@@ -8,10 +8,10 @@ from statistics import median
 from sparring.referee.facts import Facts
 from sparring.referee.look import Look
 
-# Relative energy distance (see Look) beyond which samples are not like the data at all. Short
-# healthy runs of all recipes end below half of it.
-FAR = 0.3
-OVER, NEARER = 4, 0.9  # looks, over which the distance falls to this share of itself
+# Relative energy distance (see Look) beyond which samples are not like the data: healthy runs of
+# seconds end below it. Vectors are compared as they are, images by features that tell more apart.
+FAR_IMAGES, FAR_VECTORS = 0.33, 0.05
+COMES, YOUNG = 0.9, 0.6  # see `is_coming`
 
 
 def seen(looks: Sequence[Look]) -> list[Look]:
@@ -52,13 +52,26 @@ def nearest(look: Look) -> float:
     return min(both, default=0.0)
 
 
-def is_far(look: Look) -> bool:
+def far(facts: Facts) -> float:
+    """The distance beyond which samples are unlike the data."""
+    return FAR_IMAGES if facts.images else FAR_VECTORS
+
+
+def is_far(facts: Facts) -> Callable[[Look], bool]:
     """Whether what is made is far from the data, averaged or not."""
-    return nearest(look) > FAR
+    return lambda look: nearest(look) > far(facts)
 
 
-def still_learns(looks: Sequence[Look]) -> bool:
-    """Whether samples came clearly nearer to the data over the latest looks: what is far or of one
-    kind only is then on its way, as at the start of every run."""
-    recent = latest(looks, OVER)
-    return not recent or nearest(recent[-1]) < NEARER * nearest(recent[0])
+def is_near(facts: Facts) -> Callable[[Look], bool]:
+    """Whether it is so near that a flaw seen by other means can have done no harm."""
+    return lambda look: nearest(look) < far(facts) / 2
+
+
+def is_coming(facts: Facts, looks: Sequence[Look]) -> bool:
+    """Whether samples still come nearer by themselves: in the first part of a run, and since half
+    of its steps so far. Nearly every run begins with what looks like a failure."""
+    known = seen(looks)
+    if not known or progress(facts, known[-1]) >= YOUNG:
+        return False
+    earlier = [look for look in known if look.step <= known[-1].step / 2]
+    return bool(earlier) and nearest(known[-1]) < COMES * nearest(earlier[-1])

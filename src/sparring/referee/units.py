@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sparring.referee.facts import Facts
 from sparring.referee.finding import Finding
 from sparring.referee.look import Look
-from sparring.referee.series import holds, is_far, latest, nearest, progress, still_learns
+from sparring.referee.series import holds, is_far, is_near, latest, nearest, progress
 
 LOOKS = 3  # in a row
 DEAD = 0.5  # share of units
@@ -25,7 +25,7 @@ def dead_units(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         return None
     return Finding(
         "dead-units",
-        "warning" if holds(recent, is_far) and not still_learns(looks) else "info",
+        "warning" if holds(recent, is_far(facts)) else "info",
         recent[0].step,
         f"{recent[-1].dead_units:.0%} of the generator's units are 0 for every latent",
         "use generator.activation=leaky_relu, normalization, or a lower rate",
@@ -44,7 +44,7 @@ def saturated_outputs(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     look = recent[-1]
     return Finding(
         "saturated-outputs",
-        "warning" if holds(recent, is_far) and not still_learns(looks) else "info",
+        "info" if holds(recent, is_near(facts)) else "warning",
         recent[0].step,
         f"{look.saturated:.0%} of outputs are at the ends of their range, of real ones "
         f"{look.saturated_real:.0%}",
@@ -64,9 +64,11 @@ def tiny_batch_norm(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     """Batch normalization over so few samples is mostly noise, and samples show it."""
     size = facts.recipe.get("micro_batch") or facts.batch_size
     recent = latest(looks, LOOKS)
-    if not facts.batch_norm or not size or size >= TINY or not holds(recent, is_far):
+    if not facts.batch_norm or not size or size >= TINY or not recent:
         return None
-    if progress(facts, recent[0]) < FROM or still_learns(looks):
+    if holds(recent, is_near(facts)):
+        return None
+    if progress(facts, recent[0]) < FROM:
         return None
     return Finding(
         "tiny-batch-norm",
@@ -85,7 +87,7 @@ def output_range(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     recent = latest(looks, LOOKS)
     if not recent or progress(facts, recent[0]) < FROM or not holds(recent, _is_short):
         return None
-    if still_learns(looks):
+    if not holds(recent, is_far(facts)):
         return None
     look = recent[-1]
     assert look.limits is not None

@@ -11,6 +11,7 @@ from sparring.referee.findings import FINDINGS
 from sparring.referee.look import Look
 
 ENOUGH = 6  # looks, fewer of which say nothing good
+FEW = 4  # fewer say nothing bad either, but that there is NaN: a run of a dozen steps is no failure
 VERDICTS = ("healthy", "unhealthy", "unknown")
 
 
@@ -28,7 +29,8 @@ class Story:
         """Take one more look into account; returns what is new, or is worse than it was."""
         self.looks.append(look)
         new = []
-        for code, find in FINDINGS.items():
+        known = FINDINGS if len(self.looks) >= FEW else {"nonfinite": FINDINGS["nonfinite"]}
+        for code, find in known.items():
             now, before = find(self.facts, self.looks), self._found.get(code)
             if now is None:
                 if before is not None:

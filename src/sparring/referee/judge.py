@@ -10,7 +10,7 @@ from sparring.referee.finding import Finding
 from sparring.referee.findings import FINDINGS
 from sparring.referee.look import Look
 
-ENOUGH = 6  # looks, fewer of which say nothing good
+ENOUGH = 6  # looks at a run, fewer of which say nothing but that numbers are gone
 VERDICTS = ("healthy", "unhealthy", "unknown")
 
 
@@ -29,6 +29,8 @@ class Story:
         self.looks.append(look)
         new = []
         for code, find in FINDINGS.items():
+            if self._is_too_soon and code != "nonfinite":
+                continue
             now, before = find(self.facts, self.looks), self._found.get(code)
             if now is None:
                 if before is not None:
@@ -41,6 +43,11 @@ class Story:
             if before is None or not holds or (now.severity != before.severity):
                 new.append(self._found[code])
         return new
+
+    @property
+    def _is_too_soon(self) -> bool:
+        """Of another program's run, whose length is not known, all there is counts."""
+        return bool(self.facts.steps) and len(self.looks) < ENOUGH
 
     @property
     def findings(self) -> list[Finding]:

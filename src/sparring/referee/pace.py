@@ -24,7 +24,7 @@ LOOKS = 3  # in a row
 HASTY = 0.03  # a step's change over the norm of the weights
 # Change of the weights from look to look, over a sixteenth of the run: healthy generators that have
 # far to go change three times as much.
-PARTS, IDLE = 16, 0.05
+PARTS, IDLE = 16, 0.04
 FROM = 0.2  # of the run
 BARELY = 0.3  # what of the first distance is left by then where anything is learned
 RESTLESS = 0.5  # how far samples of the same latents move between looks, in real spreads

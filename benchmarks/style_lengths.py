@@ -81,7 +81,7 @@ def lengths_of(game: Any) -> Tensor:
         part=slice(0, LOOKED_AT),
         learning=frozenset({G}),
         differentiates=frozenset({"styles"}),
-        autocast=lambda player: nullcontext(),
+        autocast=lambda player, of: nullcontext(),
     )
     with at_rest(game.players[G]):
         return path_lengths(game.batch(move)).detach()

@@ -14,19 +14,31 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-DCGAN_SCALE = 8, 4, 2, 1
+# Widths of generator and discriminator at each size, as multiples of the maps.
+DCGAN_SCALES = {
+    64: ((8, 4, 2, 1), (1, 2, 4, 8)),
+    32: ((4, 2, 1), (1, 2, 4)),
+    28: ((2, 1), (1, 2, 4)),
+}
 
 
 class PictureDataset(Dataset):
     """Like torchvision's data sets: a PIL image for each sample, transformed on its own."""
 
-    def __init__(self, images: Tensor) -> None:
+    def __init__(
+        self, images: Tensor, labels: Tensor | None = None, size: int | None = None
+    ) -> None:
         channels = images.shape[1]
         self.arrays = images.squeeze(1) if channels == 1 else images.permute(0, 2, 3, 1)
         self.mode = "L" if channels == 1 else "RGB"
+        self.labels = torch.zeros(len(images), dtype=torch.long) if labels is None else labels
         half = (0.5,) * channels
         self.transform = transforms.Compose(
-            [transforms.ToTensor(), transforms.Normalize(half, half)]
+            [
+                *([transforms.Resize(size)] if size else []),
+                transforms.ToTensor(),
+                transforms.Normalize(half, half),
+            ]
         )
 
     def __len__(self) -> int:
@@ -34,7 +46,7 @@ class PictureDataset(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         picture = Image.fromarray(self.arrays[index].numpy(), mode=self.mode)
-        return self.transform(picture), 0
+        return self.transform(picture), int(self.labels[index])
 
 
 def mlp_networks(latent: int = 100, pixels: int = 784) -> tuple[nn.Module, nn.Module]:
@@ -51,22 +63,28 @@ def mlp_networks(latent: int = 100, pixels: int = 784) -> tuple[nn.Module, nn.Mo
     return generator, discriminator
 
 
-def dcgan_networks(latent: int = 100, maps: int = 64, channels: int = 3) -> tuple[nn.Module, ...]:
-    """Generator and discriminator of the 64x64 DCGAN example, N(0, 0.02) weights."""
-    widths = [maps * scale for scale in DCGAN_SCALE]
+def dcgan_networks(
+    latent: int = 100, maps: int = 64, channels: int = 3, size: int = 64
+) -> tuple[nn.Module, ...]:
+    """Generator and discriminator of the 64x64 DCGAN example, N(0, 0.02) weights.
+
+    With 32 pixels each has a layer less; with 28 they begin with 7x7 and end with 3x3.
+    """
+    widths, widths_d = ([maps * scale for scale in scales] for scales in DCGAN_SCALES[size])
+    first, last = size >> len(widths), size >> len(widths_d)
     layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
     for place, (before, after) in enumerate(pairwise([latent, *widths])):
-        stride, padding = (2, 1) if place else (1, 0)
-        layers.append(nn.ConvTranspose2d(before, after, 4, stride, padding, bias=False))
+        kernel, stride, padding = (4, 2, 1) if place else (first, 1, 0)
+        layers.append(nn.ConvTranspose2d(before, after, kernel, stride, padding, bias=False))
         layers += [nn.BatchNorm2d(after), nn.ReLU(True)]
     layers += [nn.ConvTranspose2d(maps, channels, 4, 2, 1, bias=False), nn.Tanh()]
     generator = nn.Sequential(*layers)
     layers = []
-    for place, (before, after) in enumerate(pairwise([channels, *reversed(widths)])):
+    for place, (before, after) in enumerate(pairwise([channels, *widths_d])):
         layers.append(nn.Conv2d(before, after, 4, 2, 1, bias=False))
         layers += [nn.BatchNorm2d(after)] if place else []
         layers.append(nn.LeakyReLU(0.2, inplace=True))
-    layers += [nn.Conv2d(widths[0], 1, 4, 1, 0, bias=False), nn.Sigmoid(), nn.Flatten()]
+    layers += [nn.Conv2d(widths_d[-1], 1, last, 1, 0, bias=False), nn.Sigmoid(), nn.Flatten()]
     discriminator = nn.Sequential(*layers)
     for network in (generator, discriminator):
         network.apply(_dcgan_start)
@@ -82,16 +100,25 @@ def _dcgan_start(layer: nn.Module) -> None:
 
 
 def picture_steps(
-    images: Tensor, generator: nn.Module, discriminator: nn.Module, latent: int, batch_size: int
+    images: Tensor,
+    generator: nn.Module,
+    discriminator: nn.Module,
+    latent: int,
+    batch_size: int,
+    size: int | None = None,
 ) -> Iterator[tuple[float, float]]:
-    """Train on uint8 images [N, C, H, W] for ever; gives both losses after each step."""
-    loader = DataLoader(PictureDataset(images), batch_size=batch_size, shuffle=True)
+    """Train on uint8 images [N, C, H, W] for ever; gives both losses after each step.
+
+    Images are brought to `size`, where that is given.
+    """
+    pictures = PictureDataset(images, size=size)
+    loader = DataLoader(pictures, batch_size=batch_size, shuffle=True)
     criterion = nn.BCELoss()
     optimizer_d, optimizer_g = (
         torch.optim.Adam(player.parameters(), lr=2e-4, betas=(0.5, 0.999))
         for player in (discriminator, generator)
     )
-    shape = images.shape[1:]
+    shape = pictures[0][0].shape
     while True:
         for real, _ in loader:
             ones, zeros = torch.ones(len(real), 1), torch.zeros(len(real), 1)

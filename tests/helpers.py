@@ -101,7 +101,7 @@ def a_move(
         "position": step * batch_size,
         "learning": frozenset({phase}),
         "differentiates": frozenset(),
-        "autocast": lambda player: nullcontext(),
+        "autocast": lambda player, of: nullcontext(),
     }
     part = part or slice(0, batch_size)
     return Move(step=step, phase=phase, batch_size=batch_size, part=part, **(values | fields))

@@ -117,7 +117,7 @@ def test_push_and_load_again(
     answer = command("sample", f"hf:{NAME}", "--count", "3", "--out", str(out), "--json")
     assert answer.code == 0, answer.stderr
     server.files.clear()
-    assert torch.equal(sparring.load(f"hf:{NAME}")(z), generator(z))  # from the cache
+    assert torch.equal(sparring.from_pretrained(NAME)(z), generator(z))  # from the cache
 
 
 def test_what_is_not_there_is_told(images: Path, server: Server, tmp_path: Path) -> None:

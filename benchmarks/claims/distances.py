@@ -162,7 +162,7 @@ def gradient(state: State, loss: str) -> float:
             part=slice(0, COUNT),
             learning=frozenset(phase.players),
             differentiates=frozenset(),
-            autocast=state.contexts.usual,
+            autocast=state.contexts.of_move(frozenset()),
         )
     )
     value = LOSSES[loss].generator(batch.on_fake.logits).mean()

@@ -119,7 +119,7 @@ def at_the_fakes(state: State, loss: str) -> tuple[float, float]:
             part=slice(0, size),
             learning=frozenset(phase.players),
             differentiates=frozenset(),
-            autocast=state.contexts.usual,
+            autocast=state.contexts.of_move(frozenset()),
         )
     )
     logits = batch.on_fake.logits

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 
-FORMAT = 1  # counted up when the bytes of the same image change: it is part of every ETag
+FORMAT = 1  # counted up when the bytes of the same image change: every ETag depends on it
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 COLOR_TYPES = {1: 0, 3: 2}  # channels: grey, RGB
 LEVEL = 1  # of zlib: a digit shrinks to 40% in 4 microseconds more than storing it takes

@@ -174,7 +174,7 @@ class Session:
         self.console.print(f"{words} with {changes}", style="bold", markup=False, soft_wrap=True)
 
     def _leave_unfinished(self) -> None:
-        self.referee(self._unfinished_tick(), self.state)
+        self.referee.check(self._unfinished_tick(), self.state)
         self.checkpoints.save(self.state, self.seconds)
 
     def _unfinished_tick(self) -> Tick:

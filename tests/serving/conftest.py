@@ -6,13 +6,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 import sparring
 from helpers import QUICK
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
 
+from generators import linear
 from servers import Server, serving
+
+from sparring.serving.version import Version
 
 # A few steps of a small conditional generator and of one in the plane.
 CONDITIONAL = {"generator.width": 4, "discriminator.width": 4, "latent.size": 8}
@@ -38,3 +43,16 @@ def service(
     whats = [f"digits={images}", f"labelled={labelled}", f"plane={plane}"]
     with serving(whats, tmp_path_factory.mktemp("service") / "errors") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def weight() -> Tensor:
+    """16 pixels of 6 latents, with known singular values."""
+    rows, _ = torch.linalg.qr(torch.randn(16, 6, generator=torch.Generator().manual_seed(0)))
+    columns, _ = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(1)))
+    return 0.2 * rows @ torch.diag(torch.tensor([8.0, 4, 2, 1, 0.5, 0.25])) @ columns.T
+
+
+@pytest.fixture(scope="session")
+def version(weight: Tensor, tmp_path_factory: pytest.TempPathFactory) -> Version:
+    return linear(tmp_path_factory.mktemp("linear") / "linear.onnx", weight)

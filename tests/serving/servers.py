@@ -6,6 +6,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import time
@@ -66,11 +67,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(whats: list[str], errors: Path, **limits: Any) -> Iterator[Server]:
-    """A server of these, at a port of its own."""
+def serving(
+    whats: list[str], errors: Path, files: int | None = None, **limits: Any
+) -> Iterator[Server]:
+    """A server of these, at a port of its own; `files` is how many it may open."""
     settings = replace(Settings(port=0), **limits)
     ours, theirs = FORKS.Pipe()
-    process = FORKS.Process(target=_run, args=(whats, settings, theirs, errors), daemon=False)
+    process = FORKS.Process(
+        target=_run, args=(whats, settings, theirs, errors, files), daemon=False
+    )
     process.start()
     theirs.close()
     try:
@@ -116,7 +121,11 @@ def read_one(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def _run(whats: list[str], settings: Settings, pipe: Connection, errors: Path) -> None:
+def _run(
+    whats: list[str], settings: Settings, pipe: Connection, errors: Path, files: int | None
+) -> None:
+    if files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, 64), files))
     stream = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(stream, 2)
     import sys

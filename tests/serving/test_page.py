@@ -60,6 +60,15 @@ def test_it_fits_and_asks_nobody(
     assert (int(ground[4:-1].split(",")[0]) < 128) == (scheme == "dark")
 
 
+def test_a_first_visit_shows_a_sample_and_its_ways(browser: Browser, service: Server) -> None:
+    visit(browser, service.address, 360)
+    assert "/images/0.png" in until(browser, LARGE)
+    until(browser, "document.querySelector('#along .strip').naturalWidth == 9 * 28")
+    tops = "[...document.querySelectorAll('%s')].map(one => one.offsetTop)"
+    for row in ("#directions button", ".group button"):  # none is alone on a line
+        assert len(set(browser.run(tops % row))) == 1
+
+
 def test_keys_walk_and_pick_and_turn(browser: Browser, service: Server) -> None:
     visit(browser, service.address)
     until(browser, LOADED)

@@ -53,7 +53,9 @@ def closed(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def test_nothing_answers_without_it(
     closed: Server, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    answer = closed.client.request(method, path, headers=headers)
+    # Wrong ones are counted by client.
+    client = {"x-forwarded-for": f"192.0.2.{CALLS.index((method, path))}"}
+    answer = closed.client.request(method, path, headers=client | headers)
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     if path[:2] not in ("/", "/?"):
@@ -120,6 +122,27 @@ def test_the_way_back_stays_here(closed: Server, query: str) -> None:
     assert len(answer.headers.get_list("set-cookie")) == 1
     form = httpx.get(f"{closed.address}/", params={"x": query})
     assert "<script>" not in form.text
+
+
+@pytest.mark.parametrize("kind", ["bearer", "cookie"])
+def test_guessing_a_bearer_token_or_cookie_is_as_slow(closed: Server, kind: str) -> None:
+    client = {"x-forwarded-for": {"bearer": "198.51.100.8", "cookie": "198.51.100.9"}[kind]}
+
+    def ask(word: str) -> httpx.Response:
+        given = {"authorization": f"Bearer {word}"}
+        if kind == "cookie" and word != TOKEN:
+            given = {"cookie": f"sparring={word}"}
+        return closed.get("/v1/models", headers=client | given)
+
+    assert ask(TOKEN).status_code == 200
+    answers = [ask(f"guess{i}") for i in range(12)]
+    assert [answer.status_code for answer in answers] == [401] * 10 + [429] * 2
+    assert int(answers[-1].headers["retry-after"]) > 1
+    assert ask(TOKEN).status_code == 429  # else a guess that hits would be found at any speed
+    login = httpx.post(f"{closed.address}/login", data={"token": TOKEN}, headers=client)
+    assert login.status_code == 429
+    other = {"authorization": f"Bearer {TOKEN}"}
+    assert closed.get("/v1/models", headers=other).status_code == 200  # other clients are not held
 
 
 def test_guessing_is_slow(closed: Server) -> None:

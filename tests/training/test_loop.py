@@ -150,17 +150,28 @@ def test_precision_follows_each_players_role() -> None:
     layer, x = nn.Linear(2, 2), torch.ones(1, 2)
     expected = {"generator_ab": torch.bfloat16, "generator": torch.bfloat16, D: torch.float32}
     for player, dtype in expected.items():
-        for context in (contexts.usual, contexts.of_move(frozenset())):
-            with contexts.move(), context(player):
-                assert layer(x).dtype == dtype
+        with contexts.move(), contexts.of_move(frozenset())(player, "fake"):
+            assert layer(x).dtype == dtype
     contexts = Contexts(Precision(generator="fp32", discriminator="bf16"), CPU)
     for wanted, dtype in (({"real"}, torch.float32), ({"styles"}, torch.bfloat16)):
-        with contexts.move(), contexts.of_move(frozenset(wanted))("discriminator_a"):
+        with contexts.move(), contexts.of_move(frozenset(wanted))("discriminator_a", "both"):
             assert layer(x).dtype == dtype
     contexts = Contexts(Precision(generator="bf16", discriminator="bf16"), CPU)
     for wanted, dtype in (({"styles"}, torch.float32), ({"real", "fake"}, torch.bfloat16)):
-        with contexts.move(), contexts.of_move(frozenset(wanted))(G):
+        with contexts.move(), contexts.of_move(frozenset(wanted))(G, "z"):
             assert layer(x).dtype == dtype
+
+
+def test_between_samples_only_the_penaltys_own_pass_is_in_fp32() -> None:
+    contexts = Contexts(Precision(generator="bf16", discriminator="bf16"), CPU)
+    layer, x = nn.Linear(2, 2), torch.ones(1, 2)
+    passes = {"both": torch.bfloat16, "fake": torch.bfloat16, "gp": torch.float32}
+    for of, dtype in passes.items():
+        with contexts.move(), contexts.of_move(frozenset({"interpolates"}))(D, of):
+            assert layer(x).dtype == dtype
+    # Real samples that are differentiated are so in the pass that the loss reads.
+    with contexts.move(), contexts.of_move(frozenset({"interpolates", "real"}))(D, "real"):
+        assert layer(x).dtype == torch.float32
 
 
 def test_a_game_in_double_precision_judges_in_it() -> None:

@@ -2,7 +2,7 @@
 
 from sparring.api.auditing import audit
 from sparring.api.measuring import compare, evaluate
-from sparring.api.reading import load, read
+from sparring.api.reading import from_pretrained, load, read
 from sparring.api.sampling import project, sample, stream, style_mix, translate, translated
 from sparring.api.shipping import export, pack, push
 from sparring.api.training import Run, train
@@ -15,6 +15,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "export",
+    "from_pretrained",
     "load",
     "pack",
     "project",

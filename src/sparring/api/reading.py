@@ -24,6 +24,12 @@ def load(path: str | Path, generator: Callable[..., nn.Module] | None = None) ->
     return read(path, generator).generator
 
 
+def from_pretrained(name: str, generator: Callable[..., nn.Module] | None = None) -> nn.Module:
+    """The generator of the model USER/NAME on the Hugging Face hub (extra `hub`), as `load` gives
+    it."""
+    return load(f"{PREFIX}{name.removeprefix(PREFIX)}", generator)
+
+
 def read(path: str | Path, make: Callable[..., nn.Module] | None = None) -> Model:
     """The generator of a run or a model folder, with what is needed to sample it."""
     if str(path).startswith(PREFIX):

@@ -225,7 +225,7 @@ class LatentBatch:
             given = (inputs, labels)
         tells_more = isinstance(network, Discriminator) or has_styles(network)
         whole = {"whole": True} if tells_more else {}
-        with move.autocast(player):
+        with move.autocast(player, of):
             if player in self._replaced:
                 return functional_call(network, self._replaced[player], given, whole)
             return network(*given, **whole)

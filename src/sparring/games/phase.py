@@ -82,7 +82,7 @@ class Move:
     part: slice
     learning: frozenset[str]
     differentiates: frozenset[str]
-    autocast: Callable[[str], AbstractContextManager[Any]]
+    autocast: Callable[[str, str], AbstractContextManager[Any]]  # by player and what it looks at
     first: int = 0
 
     @property

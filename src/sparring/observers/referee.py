@@ -10,7 +10,7 @@ from sparring.data import Dataset
 from sparring.errors import StoppedByFinding
 from sparring.referee import Finding, Gauge, Look, Story, facts_of
 from sparring.referee.gauge import is_due
-from sparring.referee.nonfinite import check
+from sparring.referee.nonfinite import Nonfinite, check
 from sparring.run import RunFolder, write_json
 from sparring.training import checkpoint
 from sparring.training.loop import Tick
@@ -66,15 +66,23 @@ class Referee:
 
     def resume(self, state: State, history: Iterable[dict[str, Any]]) -> None:
         """Take up the looks of the run so far, from a state that may be another one."""
-        self.gauge.forget()
         looks = [Look.read(tick["look"]) for tick in history if "look" in tick]
         self.story = Story(facts_of(state.recipe, self.dataset, state.game), looks)
 
     def __call__(self, tick: Tick, state: State) -> None:
         self.tick, self.look, self.new = tick, None, []
         bad = check(tick, state)
-        if bad is None and not (state.recipe.referee.enabled and is_due(tick, state.recipe)):
-            return
+        if bad is not None or (state.recipe.referee.enabled and is_due(tick, state.recipe)):
+            self._look(tick, state, bad)
+
+    def check(self, tick: Tick, state: State) -> None:
+        """Only whether all is finite: for a moment at which an uninterrupted run has no tick."""
+        self.tick, self.look, self.new = tick, None, []
+        bad = check(tick, state)
+        if bad is not None:
+            self._look(tick, state, bad)
+
+    def _look(self, tick: Tick, state: State, bad: Nonfinite | None) -> None:
         self.look = self.gauge.look(tick, state, bad)
         self.new = self.story.add(self.look)
         self.write()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,19 +25,23 @@ OF_IMAGES, OF_VECTORS = 128, 512  # samples of each side; vectors cost nothing
 OF_JUDGE = 128  # samples of each side that the discriminator is asked about
 FEWEST = 16  # looks at the shortest of runs, besides those of its beginning
 EARLY = 4  # intervals in the first of which there are twice as many
+MOST_WEIGHTS = 2**16  # of each player that are remembered from look to look
+MADE = "referee/made"
 FIRST_SEED = 2**50  # of the latents looked at: no snapshot or score has these
 
 
 class Gauge:
-    """Looks at a state: everything that findings are made of, from the same latents each time."""
+    """Looks at a state: everything that findings are made of, from the same latents each time.
+
+    What a look compares with the one before is remembered in the state, so that a resumed run sees
+    what an uninterrupted one does.
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
         self.count = OF_IMAGES if dataset.is_images else OF_VECTORS
         self._space: Space | None = None
         self._inputs: Inputs | None = None
-        self._before: tuple[int, Tensor] | None = None  # what was made a look ago
-        self._weights: dict[str, list[Tensor]] = {}  # a look ago
         self._level: Any = None  # of players that grow
 
     def look(self, tick: Tick, state: State, nonfinite: Nonfinite | None = None) -> Look:
@@ -55,22 +60,19 @@ class Gauge:
                 found |= self._of_game(state, game)
         return Look(tick.step, tick.samples_seen, **found)
 
-    def forget(self) -> None:
-        """Nothing was seen before: training goes on from elsewhere."""
-        self._before, self._weights = None, {}
-
     @torch.no_grad()
     def _travel(self, state: State) -> dict[str, float]:
-        """How far each player's weights are from where they were a look ago, over their norm."""
+        """How far each player's weights are from where they were a look ago, over their norm.
+
+        By a part of the weights: the state remembers them, and so does its checkpoint.
+        """
         found = {}
         for name, parameters in state.parameters.items():
-            weights: list[Tensor] = list(parameters)
-            if name in self._weights:
-                before = self._weights[name]
-                change = [now - then for now, then in zip(weights, before, strict=True)]
-                size = torch.stack(torch._foreach_norm(weights)).norm().clamp(min=1e-12)
-                found[name] = float(torch.stack(torch._foreach_norm(change)).norm() / size)
-            self._weights[name] = [weight.detach().clone() for weight in weights]
+            flat = torch.cat([one.detach().flatten()[:: _stride(parameters)] for one in parameters])
+            before = state.remembered.get(f"referee/weights/{name}")
+            if before is not None and before.shape == flat.shape:
+                found[name] = float((flat - before).norm() / flat.norm().clamp(min=1e-12))
+            state.remembered[f"referee/weights/{name}"] = flat
         return found
 
     def _of_game(self, state: State, game: LatentGame) -> dict[str, Any]:
@@ -90,7 +92,7 @@ class Gauge:
         else:
             real = space.samples
         found["limits"], found["limits_real"] = space.limits(made), space.limits(real)
-        found |= self._of_samples(space, made, self._made(state, average))
+        found |= self._of_samples(state, space, made, self._made(state, average))
         found |= self._of_judge(state, game, space, made)
         return found | probe.gradients(state, game)
 
@@ -101,7 +103,9 @@ class Gauge:
         with state.contexts.usual(G):
             return in_batches(network, network, z, labels).float().cpu()
 
-    def _of_samples(self, space: Space, made: Tensor, averaged: Tensor) -> dict[str, Any]:
+    def _of_samples(
+        self, state: State, space: Space, made: Tensor, averaged: Tensor
+    ) -> dict[str, Any]:
         images = self.dataset.is_images
         samples, of_average = to_samples(made, images), to_samples(averaged, images)
         features, average_features = space.features(samples), space.features(of_average)
@@ -114,10 +118,11 @@ class Gauge:
         found["two_sample"], found["two_sample_error"] = measures.nearest_neighbours(
             space.real, average_features
         )
-        if self._before is not None and len(self._before[1]) == len(features):
-            step = torch.linalg.vector_norm(features - self._before[1], dim=1).mean()
+        before = state.remembered.get(MADE)
+        if before is not None and before.shape == features.shape:
+            step = torch.linalg.vector_norm(features - before.to(features.device), dim=1).mean()
             found["moved"] = float(step) / space.spread
-        self._before = 0, features
+        state.remembered[MADE] = features
         if images:
             found["copies"] = space.copies(of_average[:64])
         assert self._inputs is not None
@@ -185,3 +190,8 @@ def _of_phases(values: dict[str, float], group: str) -> dict[str, float]:
         for key, value in values.items()
         if key.startswith(prefix) and "/" not in key.removeprefix(prefix)
     }
+
+
+def _stride(parameters: Sequence[Tensor]) -> int:
+    """Every so many weights are about MOST_WEIGHTS of them."""
+    return max(1, sum(one.numel() for one in parameters) // MOST_WEIGHTS)

@@ -17,7 +17,7 @@ COOKIE = b"sparring"
 MOST_CLIENTS = 10_000  # that are remembered
 LOCAL = ("127.0.0.1", "::1")
 SECONDS = 2.0  # of its rate that a client may use at once
-ATTEMPTS, WINDOW = 10, 60.0  # of a client to log in, in so many seconds
+ATTEMPTS, WINDOW = 10, 60.0  # of a client to guess the token, in so many seconds
 
 
 class Access:
@@ -36,19 +36,34 @@ class Access:
     def is_closed(self) -> bool:
         return bool(self._token)
 
-    def check(self, path: str, headers: dict[bytes, bytes]) -> None:
-        """Raise Refusal (401) for a request that needs the token and has it not."""
-        if not self._token or path in OPEN:
+    def check(self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> None:
+        """Raise Refusal (401) for a request that needs the token and has it not.
+
+        A wrong one is a guess, as at the login. After too many guesses of a client the right one
+        is refused too (429), or guessing would cost nothing.
+        """
+        if not self._token or scope["path"] in OPEN:
             return
-        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
-        if kind.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token):
+        known = self._is_right(headers)
+        if known:
+            self._attempts.check(scope, headers)
             return
-        for part in headers.get(b"cookie", b"").split(b";"):
-            name, _, value = part.strip().partition(b"=")
-            if name == COOKIE and hmac.compare_digest(value, self._cookie.encode()):
-                return
+        if known is False:
+            self._attempts.take(scope, headers)
         challenge = [(b"www-authenticate", b"Bearer")]
         raise Refusal(401, "unauthorized", "this needs the token of the service", challenge)
+
+    def _is_right(self, headers: dict[bytes, bytes]) -> bool | None:
+        """Whether a bearer token or cookie is the right one; None where neither is given."""
+        found = None
+        kind, _, given = headers.get(b"authorization", b"").partition(b" ")
+        if kind.lower() == b"bearer":
+            found = hmac.compare_digest(given.strip(), self._token)
+        for part in headers.get(b"cookie", b"").split(b";"):
+            name, _, value = part.strip().partition(b"=")
+            if name == COOKIE:
+                found = bool(found) or hmac.compare_digest(value, self._cookie.encode())
+        return found
 
     def answer(self, refusal: Refusal, scope: MutableMapping[str, Any]) -> Answer:
         """A refusal as JSON; to a browser that wants the page, the form that asks for the token."""
@@ -88,13 +103,24 @@ class Rates:
         if not self.rate:
             return
         client, now = client_of(scope, headers), time.monotonic()
-        left, before = self._left.pop(client, (self.most, now))
-        left = min(self.most, left + (now - before) * self.rate)
-        enough = left >= count
-        self._left[client] = (left - count if enough else left, now)
+        left = self._left_of(client, now)
+        self._left.pop(client, None)
+        self._left[client] = (left - count if left >= count else left, now)
         if len(self._left) > MOST_CLIENTS:
             self._left.popitem(last=False)
-        if not enough:
+        self._refuse_without(left, count)
+
+    def check(self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> None:
+        """Raise Refusal (429) where the client has nothing left, and take nothing."""
+        if self._left:
+            self._refuse_without(self._left_of(client_of(scope, headers), time.monotonic()), 1)
+
+    def _left_of(self, client: str, now: float) -> float:
+        left, before = self._left.get(client, (self.most, now))
+        return min(self.most, left + (now - before) * self.rate)
+
+    def _refuse_without(self, left: float, count: int) -> None:
+        if left < count:
             wait = int((count - left) / self.rate) + 1
             message = f"too many {self.what}; wait {wait} s"
             raise Refusal(429, "too_many", message, [(b"retry-after", b"%d" % wait)])

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from sparring.png import FORMAT
 from sparring.serving.refusal import Headers, not_found, out_of_range
 from sparring.serving.shelf import Shelf
 from sparring.serving.version import Version
@@ -19,7 +18,11 @@ LONGEST = 1000  # characters of a query
 
 
 class Address(NamedTuple):
-    """`label` None: the one that the seed draws, as in `sparring sample`."""
+    """`label` None: the one that the seed draws, as in `sparring sample`.
+
+    `key` is the ETag, and the image's name in both caches: another ONNX Runtime or zlib may make
+    other bytes, so it says what made it as well.
+    """
 
     version: Version
     seed: int
@@ -29,7 +32,8 @@ class Address(NamedTuple):
     @property
     def key(self) -> str:
         label = "-" if self.label is None else self.label
-        return f"{self.version.id}/{self.seed}/{label}/{self.truncation!r}/{FORMAT}"
+        version = self.version
+        return f"{version.id}/{self.seed}/{label}/{self.truncation!r}/{version.made_by}"
 
 
 def parse(shelf: Shelf, ref: str, file: str, query: bytes) -> Address:

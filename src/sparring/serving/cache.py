@@ -11,7 +11,9 @@ from pathlib import Path
 
 DIGEST = 16  # bytes at the head of a file that say whether the rest is whole
 KEPT_SHARE = 0.75  # of the limit, after clearing up
-CLEAR_EVERY = 0.2  # of the limit that a process writes between looks at the folder
+CLEAR_EVERY = 0.2  # of the limit that all processes write between looks at the folder
+BLOCK = 4096  # bytes of which files are made on most disks
+UNIT = 512  # bytes in which st_blocks counts
 OVERHEAD = 200  # bytes that an entry in memory needs beside its contents
 
 
@@ -43,7 +45,7 @@ class MemoryCache:
 
 
 class DiskCache:
-    """Files in a folder that several processes share, up to a number of bytes in all.
+    """Files in a folder that several processes share, up to a number of bytes on the disk in all.
 
     What is damaged or cannot be read or written is as if it were not there. The least recently
     used files go first.
@@ -68,8 +70,11 @@ class DiskCache:
     def put(self, key: str, content: bytes) -> None:
         path = self._path(key)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        if len(content) + DIGEST > self._every:
+        size = -(-(len(content) + DIGEST) // BLOCK) * BLOCK
+        if size > self._every:
             return
+        if self.written + size > self._every:
+            self.clear_up()
         try:
             path.parent.mkdir(exist_ok=True)
             temporary.write_bytes(_digest(content) + content)
@@ -78,9 +83,7 @@ class DiskCache:
             with suppress(OSError):
                 temporary.unlink()
             return
-        self.written += len(content) + DIGEST
-        if self.written >= self._every:
-            self.clear_up()
+        self.written += size
 
     def clear_up(self) -> None:
         """Drop the oldest files while the folder holds more than it should."""
@@ -95,11 +98,11 @@ class DiskCache:
             size -= length
 
     def _files(self) -> Iterator[tuple[float, int, Path]]:
-        """When each was used last, its size and its path."""
+        """When each was used last, what it takes of the disk and its path."""
         for path in self.folder.glob("*/*"):
             with suppress(OSError):  # another process was quicker to drop it
                 found = path.stat()
-                yield found.st_mtime, found.st_size, path
+                yield found.st_mtime, max(UNIT * found.st_blocks, found.st_size), path
 
     def _path(self, key: str) -> Path:
         name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()

@@ -11,7 +11,8 @@ from starlette.responses import PlainTextResponse
 
 from sparring.serving.access import Access, Rates
 from sparring.serving.batches import count_of, make_batch
-from sparring.serving.explorer import explorer, response
+from sparring.serving.explorer import explorer
+from sparring.serving.query import response
 from sparring.serving.refusal import Refusal, busy, out_of_range
 from sparring.serving.schema import FAILURES, Batch, Served, image_call
 from sparring.serving.studio import Studio

@@ -6,6 +6,8 @@ goes on to the calls (calls.py).
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 import time
 import traceback
@@ -64,7 +66,7 @@ class Gate:
 
         found: Answer | None = None
         try:
-            self.access.check(path, headers)
+            self.access.check(scope, headers)
             if path not in HEALTH:
                 self.rates.take(scope, headers)
             if path.endswith("\n"):  # which the calls would take for the same path without it
@@ -72,7 +74,8 @@ class Gate:
             if call == "image":
                 found = await self._image(scope, headers, ref, file)
             else:
-                await self.calls(scope, await self._whole(scope, receive, headers), told)
+                body = await self._body(scope, receive, headers)
+                await self._while_there(self.calls(_as_get(scope), _read(body), told), receive)
         except Refusal as refusal:
             found = self.access.answer(refusal, scope)
         except Exception:
@@ -125,28 +128,60 @@ class Gate:
         self._number += 1
         return f"{self._run}-{self._number}".encode()
 
-    async def _whole(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> Receive:
-        """The request with its body read, as far as it may go; what is gone stays gone."""
+    async def _body(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
+        """The body of a request, as far as it may go."""
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:20]) > self.most_bytes:
             raise too_large(self.most_bytes)
-        if scope["method"] in ("GET", "HEAD"):
-            return receive
-        body, more = b"", True
+        body, more = b"", scope["method"] not in ("GET", "HEAD")
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise Refusal(400, "vanished", "the client has gone")
+                raise _vanished()
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self.most_bytes:
                 raise too_large(self.most_bytes)
-        whole = iter([{"type": "http.request", "body": body}])
+        return body
 
-        async def read() -> Message:
-            return next(whole, None) or await receive()
+    async def _while_there(self, call: Awaitable[None], receive: Receive) -> None:
+        """Answer a call; once the client has gone, what it asked for is not made to the end."""
 
-        return read
+        async def leaves() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass  # a body that nobody asked for
+
+        answered, gone = asyncio.ensure_future(call), asyncio.ensure_future(leaves())
+        try:
+            await asyncio.wait((answered, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not answered.done():
+                answered.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await answered
+                raise _vanished()
+            answered.result()
+        finally:
+            gone.cancel()
+            answered.cancel()
+
+
+def _vanished() -> Refusal:
+    return Refusal(400, "vanished", "the client has gone")
+
+
+def _as_get(scope: Scope) -> Scope:
+    """HEAD is GET whose body is not sent."""
+    return {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+
+
+def _read(body: bytes) -> Receive:
+    """What gives the body of a request, and then nothing more."""
+    left: list[Message] = [{"type": "http.request", "body": body}]
+
+    async def read() -> Message:
+        return left.pop() if left else await asyncio.Future()
+
+    return read
 
 
 def _told(scope: Scope) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy.typing as npt
@@ -12,11 +14,13 @@ from sparring.data import Dataset, open_data
 from sparring.errors import InputError, SparringError
 from sparring.recipe import Data
 from sparring.recipes import load_recipe
+from sparring.serving.refusal import busy
 from sparring.serving.version import Version
 
 MOST_COMPARED = 100_000  # training images; more of them take too long
 ROWS = 4096  # of them at a time
 BUNDLED = "mnist5k"
+MOST_SEARCHES = 16  # that run or wait
 
 
 class Neighbour(NamedTuple):
@@ -58,6 +62,30 @@ def training_images(version: Version) -> Tensor:
     if len(places) > MOST_COMPARED:
         places = places[torch.linspace(0, len(places) - 1, MOST_COMPARED).long()]
     return dataset.values[places]
+
+
+class Searches:
+    """Searches of a process one after the other: each reads all training images.
+
+    More than MOST_SEARCHES are a Refusal (503); one whose client goes before its turn is let go.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "search")
+        self._accepted: set[Future[list[Neighbour]]] = set()
+
+    def check(self) -> None:
+        """Raise Refusal where there are too many."""
+        if len(self._accepted) >= MOST_SEARCHES:
+            raise busy("too many searches for neighbours")
+
+    async def nearest(self, image: npt.NDArray[Any], others: Tensor, count: int) -> list[Neighbour]:
+        """As the function `nearest` gives them."""
+        self.check()
+        search = self._pool.submit(nearest, image, others, count)
+        self._accepted.add(search)
+        search.add_done_callback(self._accepted.discard)
+        return await asyncio.wrap_future(search)
 
 
 def nearest(image: npt.NDArray[Any], others: Tensor, count: int) -> list[Neighbour]:

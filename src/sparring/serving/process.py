@@ -6,12 +6,14 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import resource
 import signal
 import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from types import FrameType
 
 from sparring.errors import InputError, SparringError
@@ -25,6 +27,7 @@ NEEDS = (
 )
 BACKLOG = 2048  # connections that wait to be accepted
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+OTHER_FILES = 100  # that a process holds open besides connections
 BRIEF, MOST_DEATHS = 5.0, 3  # a process that lives no longer is not started a fourth time
 
 
@@ -37,6 +40,7 @@ def serve(whats: Sequence[str], settings: Settings, tell: Callable[[str, list[st
     _check_installed(settings)
     if settings.moderation:
         find({}, settings.moderation, "--moderation")
+    settings = with_room(settings)
     sources = [open_source(what) for what in whats]
     listeners = listen(settings)
     host, port = listeners[0].getsockname()[:2]
@@ -48,6 +52,27 @@ def serve(whats: Sequence[str], settings: Settings, tell: Callable[[str, list[st
             run(listeners[0], None)
         else:
             _supervise(run, listeners)
+
+
+def with_room(settings: Settings) -> Settings:
+    """Let a process open as many files as its connections need; fewer connections where it may not.
+
+    Without a file left none could be accepted, nor refused. Raises InputError where there is room
+    for none.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = 2 * settings.most_connections + OTHER_FILES  # up to twice as many are told so
+    unlimited = resource.RLIM_INFINITY
+    most = needed if hard == unlimited else min(needed, hard)
+    if soft != unlimited and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    room = (most - OTHER_FILES) // 2
+    if room < 1:
+        raise InputError(
+            f"a process may open {most} files, too few for connections",
+            "raise the limit, as with `ulimit -n 4096`",
+        )
+    return replace(settings, most_connections=min(settings.most_connections, room))
 
 
 def listen(settings: Settings) -> list[socket.socket]:

@@ -3,8 +3,10 @@ is in their batch."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -17,12 +19,14 @@ import torch
 from sparring.errors import InputError
 from sparring.games import Inputs
 from sparring.model import label_of
-from sparring.onnx_generator import FLOATS, LABELS, TRUNCATION, OnnxGenerator
+from sparring.onnx_generator import FLOATS, LABELS, TRUNCATION, OnnxGenerator, need
+from sparring.png import FORMAT
 from sparring.run import RunFolder
 from sparring.serving.diversity import mean_distance
 from sparring.serving.refusal import out_of_range
 from sparring.serving.settings import CPU_PROVIDER
 from sparring.serving.sources import Source
+from sparring.version import __version__
 
 Array = npt.NDArray[Any]
 
@@ -46,6 +50,7 @@ class Version:
         self.name, self.id, self.run_folder = source.name, source.version, source.run
         self.content = source.content
         self.file = OnnxGenerator(source.content, source.name, provider)
+        self.made_by = _made_by(provider)
         self.latent, self.prior = self.file.latent, self.file.prior
         self.classes = tuple(map(str, self.file.classes))
         self.scores: dict[str, Any] = self.file.metadata.get("metrics") or {}
@@ -176,6 +181,13 @@ class Version:
         np.clip(scaled, 0, 255, out=scaled)
         with np.errstate(invalid="ignore"):  # a pixel that is no number is black
             return scaled.astype(np.uint8)
+
+
+def _made_by(provider: str) -> str:
+    """What the bytes of an image depend on besides its address: what draws, computes and packs."""
+    runtime = need("onnxruntime").__version__
+    parts = (__version__, torch.__version__, runtime, provider, zlib.ZLIB_RUNTIME_VERSION, FORMAT)
+    return hashlib.blake2b(repr(parts).encode(), digest_size=4).hexdigest()
 
 
 def _referee(run: RunFolder | None) -> dict[str, Any]:

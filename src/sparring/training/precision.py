@@ -12,6 +12,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from sparring.errors import InputError
 from sparring.recipe import Precision
 
+BETWEEN = frozenset({"interpolates", "dragan"})  # what terms differentiate at points of their own
+SIDES = ("real", "fake", "both")  # passes over samples
+
 
 def choose_device(name: str) -> torch.device:
     """The device of a recipe: `auto` = the first GPU, else the CPU."""
@@ -60,18 +63,19 @@ class Contexts:
 
     def of_move(
         self, differentiates: frozenset[str]
-    ) -> Callable[[str], AbstractContextManager[Any]]:
-        """Those of a move: gradients of gradients lose too much in 16 bits, so that who is
-        differentiated stays in fp32, the discriminator by its inputs or the generator by its
-        styles; of attention's kernels only the plain one has them."""
-        if not differentiates:
-            return self.usual
+    ) -> Callable[[str, str], AbstractContextManager[Any]]:
+        """Those of a move, by player and what it looks at: gradients of gradients lose too much in
+        16 bits, so that who is differentiated stays in fp32, the discriminator by its inputs or the
+        generator by its styles; of attention's kernels only the plain one has them. Points between
+        samples have a pass of their own, and only that one is then differentiated."""
         roles = tuple(
             {"generator" if name == "styles" else "discriminator" for name in differentiates}
         )
+        only_between = differentiates <= BETWEEN
 
-        def context(player: str) -> AbstractContextManager[Any]:
-            return sdpa_kernel(SDPBackend.MATH) if player.startswith(roles) else self.usual(player)
+        def context(player: str, of: str) -> AbstractContextManager[Any]:
+            differentiated = player.startswith(roles) and not (only_between and of in SIDES)
+            return sdpa_kernel(SDPBackend.MATH) if differentiated else self.usual(player)
 
         return context
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sparring import ranks
 from sparring.errors import InputError
@@ -32,6 +32,8 @@ class State:
         self.shares = {phase.name: share(phase, game.phases) for phase in game.phases}
         self.ema = {name: EMA(game.players[name], recipe.ema) for name in game.averaged}
         self.statistics = Statistics()
+        # What observers want to know again when a run is resumed: a checkpoint holds it.
+        self.remembered: dict[str, Tensor] = {}
         self.step = 0
         self.contexts = Contexts(recipe.precision, device)
         self.reals_per_step = sum(phase.repeats for phase in game.phases if phase.reads_real)

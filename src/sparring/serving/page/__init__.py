@@ -1,4 +1,4 @@
-"""The page: two templates, a style sheet and a script, and nothing from elsewhere."""
+"""The page: two templates, a style sheet and scripts, and nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from importlib import resources
 from sparring.serving.refusal import Answer, Headers, not_found
 from sparring.serving.shelf import Shelf
 
-ASSETS = {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
+SCRIPTS = ("base.js", "wall.js", "ways.js", "page.js")  # each uses those before it
+ASSETS = {"page.css": "text/css; charset=utf-8"}
+ASSETS |= dict.fromkeys(SCRIPTS, "text/javascript; charset=utf-8")
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'{style}; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -22,7 +24,7 @@ def explorer_page(shelf: Shelf) -> Answer:
     """The page that explores what is served."""
     names = sorted({version.name for version in shelf.versions})
     stamps = {name: _digest(_read(name))[:8] for name in ASSETS}
-    return _page("explorer.html.j2", {"names": names, "stamps": stamps})
+    return _page("explorer.html.j2", {"names": names, "stamps": stamps, "scripts": SCRIPTS})
 
 
 def login_page(query: str, problem: str = "") -> Answer:

@@ -10,7 +10,8 @@ from sparring.referee.finding import Finding
 from sparring.referee.findings import FINDINGS
 from sparring.referee.look import Look
 
-ENOUGH = 6  # looks at a run, fewer of which say nothing but that numbers are gone
+ENOUGH = 6  # looks, fewer of which say nothing good
+FEW = 4  # fewer say nothing bad either, but that there is NaN: a run of a dozen steps is no failure
 VERDICTS = ("healthy", "unhealthy", "unknown")
 
 
@@ -28,9 +29,8 @@ class Story:
         """Take one more look into account; returns what is new, or is worse than it was."""
         self.looks.append(look)
         new = []
-        for code, find in FINDINGS.items():
-            if self._is_too_soon and code != "nonfinite":
-                continue
+        known = FINDINGS if len(self.looks) >= FEW else {"nonfinite": FINDINGS["nonfinite"]}
+        for code, find in known.items():
             now, before = find(self.facts, self.looks), self._found.get(code)
             if now is None:
                 if before is not None:
@@ -43,11 +43,6 @@ class Story:
             if before is None or not holds or (now.severity != before.severity):
                 new.append(self._found[code])
         return new
-
-    @property
-    def _is_too_soon(self) -> bool:
-        """Of another program's run, whose length is not known, all there is counts."""
-        return bool(self.facts.steps) and len(self.looks) < ENOUGH
 
     @property
     def findings(self) -> list[Finding]:

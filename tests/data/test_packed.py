@@ -147,3 +147,23 @@ def test_batch_and_length_follow_the_data(count: int, batch: int, steps: int) ->
     assert (
         fit_to_data(recipe, Dataset("d", values, {"train": every}), {"steps", "batch_size"}) == []
     )
+
+
+def test_a_file_that_is_deleted_is_read_on_and_one_that_is_cut_is_not(tmp_path: Path) -> None:
+    """Reading beyond its end would end the process."""
+    path = tmp_path / "d.safetensors"
+    write_packed(open_data(Data(name="mnist5k")), path)
+    kept, cut = (open_data(Data(name=str(path))) for _ in range(2))
+    last = torch.tensor([4999])
+    before = cut.rows(last)
+    with path.open("r+b") as file:
+        file.truncate(10_000)
+    for dataset in (kept, cut):
+        with pytest.raises(InputError, match=r"`.*d.safetensors` was changed while it was being"):
+            dataset.rows(last)
+        with pytest.raises(InputError, match="was changed"):
+            dataset.split("test")
+    write_packed(open_data(Data(name="mnist5k")), path)
+    again = open_data(Data(name=str(path)))
+    path.unlink()
+    assert torch.equal(again.rows(last), before)

@@ -9,6 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from sparring.data.mapped import MappedFile
+
 SPLITS = ("train", "select", "test")
 MAX_HELD_OUT = 5000
 
@@ -40,7 +42,8 @@ class Dataset:
 
     Of an image-to-image set these are the images to be made, and `source` is what they are made
     of, with splits of its own. `pairs` names the splits in which image i of one belongs to image i
-    of the other; `files` are the names of the images, where partners are sought by them.
+    of the other; `files` are the names of the images, where partners are sought by them; `mapped`
+    is where the samples still lie.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Dataset:
     source: Dataset | None = None
     pairs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    mapped: MappedFile | None = None
 
     @property
     def is_images(self) -> bool:
@@ -68,7 +72,13 @@ class Dataset:
 
     def split(self, name: str) -> Tensor:
         """The samples of one split."""
-        return self.values[self.splits[name]]
+        return self.rows(self.splits[name])
+
+    def rows(self, indices: Tensor) -> Tensor:
+        """The samples at these indices; InputError if their file is not what it was."""
+        if self.mapped is not None:
+            self.mapped.check()
+        return self.values[indices]
 
     def split_labels(self, name: str) -> Tensor | None:
         return None if self.labels is None else self.labels[self.splits[name]]

@@ -113,7 +113,9 @@ def with_inputs(dataset: Dataset, data: Data) -> Dataset:
         maps.edges(part) if name == "edges" else maps.small(part, data.factor)
         for part in dataset.values.split(ROWS)
     ]
-    source = replace(dataset, values=torch.cat(made), labels=None, classes=(), modes=None)
+    source = replace(
+        dataset, values=torch.cat(made), mapped=None, labels=None, classes=(), modes=None
+    )
     source = replace(source, content=digest_of(name, str(data.factor), dataset.fingerprint))
     told = {"edges": "the edges of the images", "small": f"the images at 1/{data.factor}"}[name]
     return replace(

@@ -6,6 +6,7 @@ import json
 import os
 import struct
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sparring.data.dataset import SPLITS, Dataset, Modes
+from sparring.data.mapped import MappedFile
 from sparring.errors import InputError
 from sparring.run import cannot_write
 
@@ -74,6 +76,7 @@ def write_packed(dataset: Dataset, path: Path) -> None:
 def read_packed(path: Path) -> Dataset:
     """The data set in a packed file, its samples memory-mapped; InputError says what is wrong."""
     try:
+        mapped = MappedFile(path)
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             if about.get("format") != FORMAT:
@@ -82,7 +85,7 @@ def read_packed(path: Path) -> Dataset:
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         words = json.loads(about["words"])
-        return _checked(tensors, words)
+        return replace(_checked(tensors, words), mapped=mapped)
     except FileNotFoundError:
         raise InputError(f"`{path}` does not exist", "check the path") from None
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError) as error:

@@ -2,7 +2,6 @@
 
 from sparring.observers.evaluation import Evaluation
 from sparring.observers.progress import Progress
-from sparring.observers.record import Checkpoints, History, Snapshots
-from sparring.observers.referee import Referee
+from sparring.observers.record import Checkpoints, History, Referee, Snapshots
 
 __all__ = ["Checkpoints", "Evaluation", "History", "Progress", "Referee", "Snapshots"]

@@ -1,1 +1,0 @@
-"""A benchmark of failures: does the referee say what is wrong with a run, and only then?"""

@@ -6,9 +6,9 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from sparring.errors import DiskFull, InputError, SparringError
 
@@ -114,15 +114,24 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that becomes `path` when all is written, and else is gone."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
+        with temporary.open("wb") as file:
+            yield file
         temporary.replace(path)
     except OSError as error:
+        raise cannot_write(path, error) from None
+    finally:
         with suppress(OSError):
             temporary.unlink()
-        raise cannot_write(path, error) from None
 
 
 def append_text(path: Path, text: str) -> None:

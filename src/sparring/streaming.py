@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from torch import Tensor
 
+from sparring.data.workers import cores
 from sparring.errors import InputError
 from sparring.png import png
-from sparring.run import cannot_write, write_bytes
+from sparring.run import cannot_write, whole_file, write_bytes
 
 Parts = Iterable[tuple[Tensor, Tensor]]  # samples [n, ...] and labels [n]
 
@@ -26,7 +25,7 @@ def write_archive(parts: Parts, count: int, path: Path) -> None:
     It is not compressed: generated images shrink little, and the time would be the generator's.
     """
     labels = []
-    with _whole(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with whole_file(path) as file, zipfile.ZipFile(file, "w") as archive:
         with archive.open("samples.npy", "w", force_zip64=True) as member:
             for index, (samples, part) in enumerate(parts):
                 array = samples.contiguous().numpy()
@@ -41,7 +40,7 @@ def write_archive(parts: Parts, count: int, path: Path) -> None:
 def write_pictures(parts: Parts, folder: Path, seed: int) -> None:
     """Write one PNG a sample, named by its seed; encoded on all cores while the next are made."""
     waiting: list[Future[None]] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         try:
             for samples, _ in parts:
                 if samples.ndim != 4:
@@ -72,19 +71,3 @@ def _write_picture(image: np.ndarray, path: Path) -> None:
 def _write_header(member: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     about = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(member, about)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to that becomes `path` when all is written, and else is gone."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            yield file
-        temporary.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()

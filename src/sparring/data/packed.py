@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from sparring.data.dataset import SPLITS, Dataset, Modes
 from sparring.errors import InputError
-from sparring.run import cannot_write
+from sparring.run import whole_file
 
 FORMAT = "sparring data 1"
 TYPES = {torch.uint8: "U8", torch.int64: "I64", torch.float32: "F32"}
@@ -53,22 +52,13 @@ def write_packed(dataset: Dataset, path: Path) -> None:
         start = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(struct.pack("<Q", len(text)) + text)
-            for tensor in tensors.values():
-                for part in tensor.split(ROWS):
-                    file.write(part.contiguous().numpy().data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    with whole_file(path) as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for tensor in tensors.values():
+            for part in tensor.split(ROWS):
+                file.write(part.contiguous().numpy().data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_packed(path: Path) -> Dataset:

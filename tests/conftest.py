@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # One process a core: threads of their own would only be in each other's way. Set before
-    # PyTorch is imported, and inherited by the commands that tests start.
-    os.environ["OMP_NUM_THREADS"] = "1"
+# One process a core: threads of their own would only be in each other's way, and the servers, which
+# are forks, would wait for threads they do not have. Set before PyTorch is imported, and inherited
+# by the commands that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 

@@ -11,8 +11,8 @@ from typing import IO, Any
 import numpy as np
 from torch import Tensor
 
-from sparring.data.workers import cores
 from sparring.errors import InputError
+from sparring.machine import cores
 from sparring.png import png
 from sparring.run import cannot_write, whole_file, write_bytes
 

@@ -113,7 +113,8 @@ def test_who_vanishes_leaves_nothing(tight: Server) -> None:
     files = Path(f"/proc/{tight.process.pid}/fd")
     if files.exists():
         wait_until(lambda: len(list(files.iterdir())) < 60)
-    assert not [line for line in tight.log() if line["event"] == "failure"]
+    failures = [line["message"] for line in tight.log() if line["event"] == "failure"]
+    assert not failures, failures[0]
 
 
 def test_what_was_accepted_is_finished(images: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sparring.errors import SparringError
+from sparring.machine import cores
 
 FEW = 4  # parts: for no more, starting workers costs more than it saves
 AHEAD = 4  # parts a core that are asked for before their answers are taken: memory stays bounded
@@ -68,13 +69,6 @@ def _on_all_cores(
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _workers() -> Executor:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from sparring.errors import InputError
+from sparring.machine import cores
 
 MEGABYTE = 1_000_000
 CPU_PROVIDER = "CPUExecutionProvider"
@@ -15,13 +15,6 @@ MOST_USUAL = 4  # processes, unless more are asked for
 def usual_workers(provider: str) -> int:
     """A process for each core that may be used, since each computes on one; one for a GPU."""
     return min(cores(), MOST_USUAL) if provider == CPU_PROVIDER else 1
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ MOST_HEADERS = 100  # of a request, with those that follow its body
 class Joined:
     """A transport that sends the head of an answer together with what follows it.
 
-    uvloop would send each at once, and wake the client twice.
+    uvloop would send each at once, and wake the client twice. What is written after the client has
+    gone is dropped, where uvloop would raise: a client that leaves is no failure.
     """
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
@@ -31,7 +32,9 @@ class Joined:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        if self._head:
+        if self._transport.is_closing():
+            self._head = b""
+        elif self._head:
             head, self._head = self._head, b""
             self._transport.writelines([head, data])
         elif data.startswith(b"HTTP/"):

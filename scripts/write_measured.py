@@ -38,6 +38,7 @@ WITH_PARTS = (
     "pix2pix",
     "progressive",
     "r3gan",
+    "referee",
     "scaling",
     "scarce",
     "serving",
@@ -58,6 +59,7 @@ PASSED_OVER = (
     "picture",
     "pictures",
     "growth",
+    "gallery",
     "outcome",
     "over_time",
     "scatter",
@@ -200,6 +202,12 @@ ABOUT = {
         "Killed and resumed",
         "Runs killed by SIGKILL at random moments and resumed, against uninterrupted ones: every "
         "tensor, history line, picture and sample compared bit for bit.",
+    ),
+    "referee": (
+        "The referee",
+        "Short runs, broken on purpose and healthy, judged by what came of them; `replay` says how "
+        "often the referee is right on settings that its thresholds were not tuned on. See the "
+        "page When training goes wrong.",
     ),
     "scaling": (
         "Two processes",

@@ -7,8 +7,8 @@ from typing import Any
 from sparring.version import __version__
 
 _API = (
-    *("Run", "audit", "compare", "evaluate", "export", "from_pretrained", "load", "project"),
-    *("push", "sample", "style_mix", "train", "translate"),
+    *("Run", "audit", "compare", "diagnose", "evaluate", "export", "from_pretrained", "load"),
+    *("project", "push", "sample", "style_mix", "train", "translate"),
 )
 __all__ = [*_API, "__version__"]
 

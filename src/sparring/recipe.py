@@ -258,6 +258,20 @@ class Evaluation(Section):
         return self
 
 
+class RefereeKeys(Section):
+    """What the referee does about a finding, and how often it looks.
+
+    `warn` tells of it, `stop` ends a hopeless run with exit code 3, `rescue` goes back to the last
+    healthy state with the advised change, at most `rescues` times. It looks at least every
+    `samples_each` samples seen, more often in short runs.
+    """
+
+    enabled: bool = True
+    action: Literal["warn", "stop", "rescue"] = "warn"
+    samples_each: Positive = 20_000
+    rescues: Annotated[int, Field(ge=0, le=100)] = 3
+
+
 class Recipe(Section):
     """The whole description of a run."""
 
@@ -266,6 +280,7 @@ class Recipe(Section):
     source: str = ""
     game: str = "latent"
     seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
+    redrawn: Annotated[int, Field(ge=0)] = 0  # times that a rescue has drawn everything anew
     steps: Positive = 10_000
     batch_size: Annotated[int, Field(gt=0, le=2**20)] = 64
     micro_batch: Positive | None = None
@@ -290,6 +305,7 @@ class Recipe(Section):
     buffer: Annotated[int, Field(ge=0, le=10_000)] = 50  # earlier images the discriminators see too
     ema: Ema = Ema()
     evaluation: Evaluation = Evaluation()
+    referee: RefereeKeys = RefereeKeys()
     tick: Positive = 100  # steps between two lines of the history
     custom: list[str] = []  # what came from code: a resumed run must be given the same
     snapshots: Positive = 40  # pictures over the whole run

@@ -22,9 +22,11 @@ from sparring.launch import leads
 from sparring.metrics import Scorer, made_by
 from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
+from sparring.observers.referee import HEALTHY, GoBack
 from sparring.recipe import Evaluation as EvaluationKeys
 from sparring.referee import Finding
 from sparring.report import write_report
+from sparring.rescuing import Make, check_action, rescued
 from sparring.run import RunFolder, write_json, write_text
 from sparring.training import checkpoint
 from sparring.training.loop import Observer, Tick, train
@@ -40,17 +42,24 @@ ENOUGH = 20
 class Session:
     """Hands the loop its observers and finishes the run folder when it ends.
 
-    `known` is what preflight found.
+    `known` is what preflight found; `make` gives the state that a run of a recipe starts from.
     """
 
     def __init__(
-        self, folder: RunFolder, state: State, dataset: Dataset, known: Iterable[Finding] = ()
+        self,
+        folder: RunFolder,
+        state: State,
+        dataset: Dataset,
+        make: Make,
+        known: Iterable[Finding] = (),
     ) -> None:
+        check_action(state.recipe)
         self.folder = folder
+        self.make = make
         self.state = state
         self.dataset = dataset
         fingerprint = dataset.fingerprint
-        self.referee = Referee(known)
+        self.referee = Referee(state, dataset, known, folder, self._tell_finding)
         self.evaluation = Evaluation(folder, dataset, fingerprint)
         self.checkpoints = Checkpoints(folder, fingerprint)
         self.seconds = 0.0
@@ -65,6 +74,9 @@ class Session:
         if problem and any(key.startswith("metric/") for tick in history for key in tick):
             path = self.evaluation.path
             tell(f"checkpoint `{path}`: {problem}; the best is chosen anew from here on")
+        self.referee.resume(self.state, history)
+        rescues = read_findings(self.folder).get("rescues", [])
+        self.referee.rescues = rescues[: self.state.recipe.redrawn]
         self.seconds = found.meta["seconds"]
 
     def train(self, time_limit: float | None = None) -> dict[str, Any]:
@@ -83,7 +95,16 @@ class Session:
 
     def _write_first(self) -> None:
         write_text(self.folder.recipe, self.state.recipe.dump())
-        self._write_findings()
+        self.referee.write()
+        healthy = self.folder.checkpoints / HEALTHY
+        if self.state.recipe.referee.action == "rescue" and not healthy.exists():
+            self.referee.keep(self.state, self.seconds)
+
+    def _tell_finding(self, finding: Finding) -> None:
+        """A new finding on stderr, above the live display."""
+        style = {"info": "green", "warning": "yellow", "fatal": "bold red"}[finding.severity]
+        words = f"{finding.code} (step {finding.step:,}): {finding.evidence}; {finding.advice}"
+        self.console.print(words, style=style, highlight=False, markup=False, soft_wrap=True)
 
     def _way_on(self) -> str:
         path = self.folder.path
@@ -92,18 +113,28 @@ class Session:
         return f"delete `{path}` and train again"
 
     def _train(self, time_limit: float | None) -> dict[str, Any]:
-        state = self.state
         deadline = time.monotonic() + time_limit if time_limit is not None else float("inf")
+        with interruptions() as interrupted:
+            while self._has_gone_back(deadline, interrupted):
+                pass
+        if ranks.any_of(bool(interrupted)):
+            number = (interrupted or [signal.SIGTERM])[0]
+            raise Interrupted(number, str(self.folder.path), self.state.step)
+        with self.console.status("scoring the best checkpoint, writing the report"):
+            self.evaluation.finish(self.state)
+            return self._finish() if leads() else {"notes": []}
+
+    def _has_gone_back(self, deadline: float, interrupted: list[int]) -> bool:
+        """Train until the end, the deadline or a signal; whether a rescue needs more of it."""
+        state = self.state
+        history = History(self.folder, self.referee)
         try:
-            with Progress(state, self.console) as progress, interruptions() as interrupted:
+            with Progress(state, self.console) as progress:
                 observers: list[Observer] = [
                     leading(self.referee),
                     self.evaluation,
                     leading(
-                        Snapshots(self.folder, self.dataset),
-                        History(self.folder, self.referee),
-                        self.checkpoints,
-                        progress,
+                        Snapshots(self.folder, self.dataset), history, self.checkpoints, progress
                     ),
                 ]
                 self.seconds = train(
@@ -119,18 +150,31 @@ class Session:
                 if state.step < state.recipe.steps:
                     state.statistics.unite()
                     ranks.lead(self._leave_unfinished)
+        except GoBack as told:
+            self._go_back(told.finding)
+            return True
         except StoppedByFinding:
-            self._write_findings()
+            if self.referee.tick is not None:  # what was seen at last stands in the history too
+                history(self.referee.tick, state)
             raise
-        if ranks.any_of(bool(interrupted)):
-            number = (interrupted or [signal.SIGTERM])[0]
-            raise Interrupted(number, str(self.folder.path), state.step)
-        with self.console.status("scoring the best checkpoint, writing the report"):
-            self.evaluation.finish(state)
-            return self._finish() if leads() else {"notes": []}
+        return False
+
+    def _go_back(self, finding: Finding) -> None:
+        """Go on from the last healthy state with the change that a finding advises."""
+        self.state, found, told = rescued(self.folder, self.state, finding, self.make)
+        self.folder.cut_history(self.state.step)
+        self.referee.rescues.append(told)
+        self.referee.resume(self.state, self.folder.read_history())
+        self.seconds = found.meta["seconds"]
+        # At once, so that whatever happens the run goes on from here.
+        self.checkpoints.save(self.state, self.seconds)
+        self._write_first()
+        changes = ", ".join(f"{key}: {old} → {new}" for key, (old, new) in told["changes"].items())
+        words = f"rescue: {finding.evidence}; back from step {told['step']} to {told['to']}"
+        self.console.print(f"{words} with {changes}", style="bold", markup=False, soft_wrap=True)
 
     def _leave_unfinished(self) -> None:
-        self.referee(self._unfinished_tick(), self.state)
+        self.referee.check(self._unfinished_tick(), self.state)
         self.checkpoints.save(self.state, self.seconds)
 
     def _unfinished_tick(self) -> Tick:
@@ -150,7 +194,7 @@ class Session:
         write_json(self.folder.metrics, {"step": score["step"], "metrics": metrics})
         summary = self._summary(score, metrics)
         write_json(self.folder.summary, summary)
-        self._write_findings()
+        self.referee.write()
         write_report(self.folder.path, self.dataset, state.game)
         return summary
 
@@ -223,10 +267,6 @@ class Session:
             notes.append(f"evaluation took {share:.0%} of the run; raise evaluation.every")
         return notes
 
-    def _write_findings(self) -> None:
-        found = [finding.json() for finding in self.referee.findings]
-        write_json(self.folder.findings, {"verdict": self.referee.verdict, "findings": found})
-
 
 def final_metrics(config: EvaluationKeys, dataset: Dataset) -> list[str]:
     """The metrics of the final table."""
@@ -274,6 +314,14 @@ def interruptions() -> Iterator[list[int]]:
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)
+
+
+def read_findings(folder: RunFolder) -> dict[str, Any]:
+    """What the referee has seen in a run so far."""
+    try:
+        return dict(json.loads(folder.findings.read_text()))
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 def read_summary(folder: RunFolder) -> dict[str, Any]:

@@ -19,7 +19,16 @@ from sparring.training import checkpoint
 from sparring.training.state import State
 from sparring.version import __version__
 
-MAY_CHANGE = ("evaluation.", "title", "source", "name", "snapshots", "checkpoint_seconds", "device")
+MAY_CHANGE = (
+    "evaluation.",
+    "referee.",
+    "title",
+    "source",
+    "name",
+    "snapshots",
+    "checkpoint_seconds",
+    "device",
+)
 Overrides = Mapping[str, Any] | Sequence[str]
 
 

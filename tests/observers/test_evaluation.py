@@ -116,7 +116,7 @@ def test_a_metric_of_ones_own_may_choose(tmp_path: Path) -> None:
 
 
 def test_evaluation_that_takes_much_of_a_run_is_told(tmp_path: Path) -> None:
-    session = Session(RunFolder(tmp_path), small_state(), toy())
+    session = Session(RunFolder(tmp_path), small_state(), toy(), small_state)
     session.seconds = 77.0
     assert session._notes(23.0) == ["evaluation took 23% of the run; raise evaluation.every"]
     assert session._notes(8.0) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from helpers import D, G, small_recipe, small_state
+from helpers import D, G, small_recipe, small_state, toy
 from sparring.observers import Checkpoints, History, Progress, Referee
 from sparring.observers.record import snapshot_is_due
 from sparring.run import RunFolder
@@ -53,8 +53,8 @@ def test_without_a_terminal_lines_are_rare() -> None:
 
 def test_a_line_of_the_history_can_always_be_read(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    history = History(folder, Referee())
     state = small_state()
+    history = History(folder, Referee(state, toy()))
     history(a_tick(state, 4), state)
     history(a_tick(state, 8, **{"metric/fid": float("nan"), f"loss/{G}": float("-inf")}), state)
     first, second = (json.loads(line) for line in folder.history.read_text().splitlines())

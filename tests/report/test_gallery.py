@@ -93,7 +93,7 @@ def test_the_scene_is_that_of_the_best_checkpoint(ring: Path) -> None:
 
 def test_pictures_are_the_same_from_the_run_and_from_its_folder(ring: Path) -> None:
     pictures = {path.name: path.read_bytes() for path in (ring / "pictures").iterdir()}
-    assert set(pictures) == {"plane.png", "warp.png", "curves.png"}
+    assert set(pictures) == {"plane.png", "warp.png", "curves.png", "referee.png"}
     page = (ring / "report.html").read_text()
     for path in (ring / "pictures").iterdir():
         path.unlink()

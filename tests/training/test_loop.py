@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from helpers import CPU, D, G, small_game, small_recipe, small_state
+from helpers import CPU, D, G, small_game, small_recipe, small_state, toy
 from sparring.errors import InputError, StoppedByFinding
 from sparring.networks.mlp import MLPDiscriminator
 from sparring.objectives import Term
@@ -84,7 +84,7 @@ def test_nan_and_infinity_are_found_with_name_and_step(step: int, value: float) 
     state = small_state(terms=[bad_from(step, value)])
     found: list[Tick] = []
     with pytest.raises(StoppedByFinding) as stop:
-        train(state, [Referee(), lambda tick, state: found.append(tick)])
+        train(state, [Referee(state, toy()), lambda tick, state: found.append(tick)])
     assert stop.value.exit_code == 3
     assert stop.value.code == "stopped"
     assert f"loss/{G}/trap is NaN or infinite since step {step}" in stop.value.message
@@ -101,12 +101,13 @@ def test_bad_weights_are_found_where_no_statistic_shows_them() -> None:
     tick = collect(state, is_last=False)
     assert tick.nonfinite is None
     with pytest.raises(StoppedByFinding, match=r"discriminator\.head\.logit\.bias is NaN"):
-        Referee()(tick, state)
+        Referee(state, toy())(tick, state)
 
 
 def test_healthy_steps_have_no_finding() -> None:
-    referee = Referee()
-    train(small_state(), [referee])
+    state = small_state()
+    referee = Referee(state, toy())
+    train(state, [referee])
     assert referee.findings == []
 
 

@@ -6,11 +6,13 @@ from sparring.api.reading import from_pretrained, load, read
 from sparring.api.sampling import project, sample, stream, style_mix, translate, translated
 from sparring.api.shipping import export, pack, push
 from sparring.api.training import Run, train
+from sparring.diagnosing import diagnose
 
 __all__ = [
     "Run",
     "audit",
     "compare",
+    "diagnose",
     "evaluate",
     "export",
     "from_pretrained",

@@ -148,7 +148,12 @@ def train(
         chosen.data = chosen.data.model_copy(update=resolved)
     device = choose_device(chosen.device)
     make_game = find(GAMES, chosen.game, "game")
-    game = make_game(chosen, dataset, device, generator, discriminator, loss, penalties, terms)
+    parts: tuple[Any, ...] = (generator, discriminator, loss, penalties, terms)
+
+    def make(recipe: Recipe) -> State:
+        return State(make_game(recipe, dataset, device, *parts), recipe, device)
+
+    game = make_game(chosen, dataset, device, *parts)
     asked = chosen.evaluation
     labelled = bool(game.conditional)
     for names in (asked.metrics, asked.final_metrics or []):
@@ -164,7 +169,7 @@ def train(
     for told in (*state.warnings, *(f"{finding.evidence}; {finding.advice}" for finding in known)):
         tell(f"warning: {told}")
     tell(f"training into {folder.path}: pictures appear in {folder.samples}")
-    session = Session(folder, state, dataset, known)
+    session = Session(folder, state, dataset, make, known)
     if found:
         session.resume(found, tell)
     for note in session.train(time_limit)["notes"]:

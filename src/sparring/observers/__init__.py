@@ -2,6 +2,7 @@
 
 from sparring.observers.evaluation import Evaluation
 from sparring.observers.progress import Progress
-from sparring.observers.record import Checkpoints, History, Referee, Snapshots
+from sparring.observers.record import Checkpoints, History, Snapshots
+from sparring.observers.referee import Referee
 
 __all__ = ["Checkpoints", "Evaluation", "History", "Progress", "Referee", "Snapshots"]

@@ -1,48 +1,22 @@
-"""Observers that write the run down: history, snapshots, checkpoints, the referee's word."""
+"""Observers that write the run down: history, snapshots, checkpoints."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 
 from sparring.data import Dataset
-from sparring.errors import StoppedByFinding
 from sparring.games import LatentGame
 from sparring.games.latent import CLOUD
+from sparring.observers.referee import Referee
 from sparring.recipe import Recipe
-from sparring.referee import FINDINGS, Finding
 from sparring.report import Judge, judge_of, rows_picture, samples_picture, save_png
 from sparring.run import RunFolder, append_text, line
 from sparring.training import checkpoint
 from sparring.training.loop import Tick
 from sparring.training.state import State
-
-
-class Referee:
-    """Looks for findings; a fatal one ends the run before anything bad is saved.
-
-    `known` is what was found before the first step.
-    """
-
-    def __init__(self, known: Iterable[Finding] = ()) -> None:
-        self.findings = list(known)
-
-    @property
-    def verdict(self) -> str:
-        """`unhealthy` once something fatal was seen; a warning alone proves nothing."""
-        fatal = any(finding.severity == "fatal" for finding in self.findings)
-        return "unhealthy" if fatal else "unknown"
-
-    def __call__(self, tick: Tick, state: State) -> None:
-        for find in FINDINGS.values():
-            finding = find(tick, state)
-            if finding is None:
-                continue
-            self.findings.append(finding)
-            if finding.severity == "fatal":
-                raise StoppedByFinding(f"training stopped: {finding.evidence}", finding.advice)
 
 
 class History:
@@ -53,15 +27,17 @@ class History:
         self.referee = referee
 
     def __call__(self, tick: Tick, state: State) -> None:
-        new = [finding.json() for finding in self.referee.findings if finding.step == tick.step]
+        seen = {} if self.referee.look is None else {"look": self.referee.look.json()}
         record = {
             "step": tick.step,
             "samples_seen": tick.samples_seen,
             "seconds": round(tick.seconds, 3),
             **tick.values,
-            "findings": new,
+            "findings": [finding.json() for finding in self.referee.new],
+            **seen,
         }
-        append_text(self.folder.history, line(record))
+        back = self.referee.rescued_at(tick.step - state.recipe.tick)
+        append_text(self.folder.history, line(record | ({"rescue": back} if back else {})))
 
 
 class Snapshots:

@@ -7,11 +7,11 @@ import io
 import math
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -57,6 +57,13 @@ class Line:
         return float(self.bold[np.isfinite(self.bold)][-1])
 
 
+class Mark(NamedTuple):
+    """Where a finding began, in thousands of samples, and its number in the report."""
+
+    x: float
+    label: str
+
+
 @dataclass(frozen=True)
 class Panel:
     """One set of axes: its words, its height in inches, its lines and what they are drawn on."""
@@ -68,17 +75,26 @@ class Panel:
     prepare: Callable[[Axes, list[Line]], None]
 
 
-def curves_figure(history: History, equilibrium: dict[str, float], width: float = 9.0) -> Figure:
+def curves_figure(
+    history: History,
+    equilibrium: dict[str, float],
+    width: float = 9.0,
+    marks: Sequence[Mark] = (),
+) -> Figure:
     """Draw a run's history as panels over one another that share the axis of samples seen.
 
     history: one record a tick, values may be missing, None or not finite. equilibrium: the value
-    of "loss/PHASE" when neither player can win. width: inches; the text keeps its size. A history
-    with nothing to draw gives a figure without axes.
+    of "loss/PHASE" when neither player can win. width: inches; the text keeps its size. marks:
+    where findings began. A history with nothing to draw gives a figure without axes.
     """
+    return panels_figure(_panels(history, equilibrium), width, marks)
+
+
+def panels_figure(panels: Sequence[Panel], width: float, marks: Sequence[Mark] = ()) -> Figure:
+    """Panels over one another that share the axis of samples seen, in thousands."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    panels = _panels(history, equilibrium)
     height = top = sum(TITLE + panel.height for panel in panels) + BOTTOM
     figure = Figure(figsize=(width, height), dpi=100, facecolor="white")
     FigureCanvasAgg(figure)
@@ -95,11 +111,21 @@ def curves_figure(history: History, equilibrium: dict[str, float], width: float 
         axes.tick_params(labelbottom=panel is panels[-1])
         panel.prepare(axes, panel.lines)
         _plot(axes, panel.lines)
+        _mark(axes, [mark for mark in marks if mark.x <= end])
         if panel.prepare is not _prepare_metric:  # there the title is the name
             _name_ends(axes, panel.lines)
     if panels:
         axes.set_xlabel("samples seen, in thousands", size=9.5, color=look.MUTED, labelpad=7)
     return figure
+
+
+def _mark(axes: Axes, marks: Sequence[Mark]) -> None:
+    """A line where each finding began, with its number in the list of them above the axes."""
+    for mark in marks:
+        axes.axvline(mark.x, color=look.MUTED, linewidth=1.1, dashes=(1.5, 2))
+        place = axes.get_xaxis_transform()
+        name = axes.annotate(mark.label, (mark.x, 1), (0, 2), place, "offset points")
+        name.set(size=8.5, weight="bold", color=look.INK, ha="center")
 
 
 def figure_svg(figure: Figure, label: str = "") -> str:
@@ -155,7 +181,7 @@ def _panels(history: History, equilibrium: dict[str, float]) -> list[Panel]:
     for key in _keys(history, "metric"):
         name = key.partition("/")[2]
         note = {1: "higher is better", -1: "lower is better"}.get(DIRECTIONS.get(name, 0), "")
-        line = _line(history, key, name, look.PURPLE)
+        line = line_of(history, key, name, look.PURPLE)
         panels.append(Panel(metric_title(name), note, 1.4, line, _prepare_metric))
     return [panel for panel in panels if panel.lines]
 
@@ -174,17 +200,17 @@ def _phases(history: History, group: str) -> list[Line]:
     for key in _keys(history, group):
         name = key.partition("/")[2]
         colors = families.get(name[0].lower().replace("c", "d")) or others  # c: a critic
-        lines += _line(history, key, name, colors.pop(0) if len(colors) > 1 else colors[0])
+        lines += line_of(history, key, name, colors.pop(0) if len(colors) > 1 else colors[0])
     return lines
 
 
 def _real_and_fake(history: History, group: str) -> list[Line]:
     """The lines GROUP/real and GROUP/fake, as far as they exist."""
-    real = _line(history, f"{group}/real", "real", look.REAL)
-    return real + _line(history, f"{group}/fake", "generated", look.FAKE)
+    real = line_of(history, f"{group}/real", "real", look.REAL)
+    return real + line_of(history, f"{group}/fake", "generated", look.FAKE)
 
 
-def _line(history: History, key: str, label: str, color: str) -> list[Line]:
+def line_of(history: History, key: str, label: str, color: str) -> list[Line]:
     """One quantity from the ticks that have it, or nothing if it never has a finite value."""
     ticks = [tick for tick in history if key in tick and tick.get("samples_seen") is not None]
     x = np.array([tick["samples_seen"] / 1000 for tick in ticks], float)

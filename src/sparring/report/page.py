@@ -13,9 +13,10 @@ from PIL import Image
 
 from sparring.data import Dataset
 from sparring.games import Game
-from sparring.report.curves import curves_figure, figure_png, figure_svg, metric_title
+from sparring.report.curves import Mark, curves_figure, figure_png, figure_svg, metric_title
 from sparring.report.embed import Snapshot, embed, film, snapshots
 from sparring.report.evolution import evenly, write_gif
+from sparring.report.fight import fight_figure, histogram_figure, marks_of
 from sparring.report.gallery import gallery
 from sparring.report.pictures import save_png
 from sparring.report.scene import Scene, read_scene
@@ -99,6 +100,8 @@ def _contents(run: RunFolder, scene: Scene | None, notes: list[str]) -> Record:
     summary = _json(run.summary, notes)
     measured = _json(run.metrics, notes)
     referee = _json(run.findings, notes)
+    findings = referee.get("findings") or summary.get("findings") or []
+    marks = marks_of(findings, history)
     best = _best(summary, measured)
     shots = snapshots(run.samples)
     write_gif([shot.path for shot in shots], run.evolution)
@@ -109,7 +112,7 @@ def _contents(run: RunFolder, scene: Scene | None, notes: list[str]) -> Record:
         "dataset": summary.get("dataset") or {},
         "folder_name": name,
         "verdict": str(referee.get("verdict") or summary.get("verdict") or "unknown"),
-        "findings": referee.get("findings") or summary.get("findings") or [],
+        "findings": findings,
         "told": summary.get("notes") or [],
         "facts": _facts(summary, history, best),
         "best": best,
@@ -121,7 +124,9 @@ def _contents(run: RunFolder, scene: Scene | None, notes: list[str]) -> Record:
         "pictures": _gallery(run, scene, shots),
         "frames": (frames := film(shots, notes)),
         "printed": evenly(range(len(frames)), ON_PAPER),
-        "curves": _curves(run, history, summary.get("equilibrium") or {}),
+        "curves": _curves(run, history, summary.get("equilibrium") or {}, marks),
+        "marked": bool(marks),
+        "fight": _fight(run, history, marks),
         "recipe_text": recipe_text,
         "notes": notes,
     }
@@ -234,15 +239,31 @@ def _gallery(run: RunFolder, scene: Scene | None, shots: list[Snapshot]) -> list
 
 
 def _curves(
-    run: RunFolder, history: list[Record], equilibrium: dict[str, float]
+    run: RunFolder, history: list[Record], equilibrium: dict[str, float], marks: list[Mark]
 ) -> list[tuple[str, Any]]:
     """The curves for a wide and for a narrow page as SVG, none if there is nothing to draw."""
     label = "Training curves over samples seen"
-    wide, narrow = (curves_figure(history, equilibrium, width) for width in (WIDE, NARROW))
+    wide, narrow = (curves_figure(history, equilibrium, width, marks) for width in (WIDE, NARROW))
     if not wide.axes:
         return []
     figure_png(wide, run.pictures / "curves.png", dpi=140)
     return [(n, _markup(figure_svg(f, label))) for n, f in (("wide", wide), ("narrow", narrow))]
+
+
+def _fight(run: RunFolder, history: list[Record], marks: list[Mark]) -> list[tuple[str, Any]]:
+    """What the referee saw, likewise: curves, and the histogram of what is generated."""
+    label = "What the referee saw over samples seen"
+    wide = fight_figure(history, WIDE, marks)
+    if not wide.axes:
+        return []
+    figure_png(wide, run.pictures / "referee.png", dpi=140)
+    narrow = fight_figure(history, NARROW, marks)
+    shown = [("wide", figure_svg(wide, label)), ("narrow", figure_svg(narrow, label))]
+    for name, width in (("wide", WIDE), ("narrow", NARROW)):
+        figure = histogram_figure(history, width)
+        if figure is not None:
+            shown.append((name, figure_svg(figure, "Generated samples by kind")))
+    return [(name, _markup(svg)) for name, svg in shown]
 
 
 def _markup(svg: str) -> Any:

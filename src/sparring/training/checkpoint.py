@@ -135,6 +135,7 @@ def restore(state: State, checkpoint: Checkpoint) -> None:
             optimizer, {k[len(prefix) :]: v for k, v in saved.items() if k.startswith(prefix)}
         )
     device = next(iter(state.parameters.values()))[0].device
+    state.remembered = {k: tensor.to(device) for k, tensor in groups.get("observer", {}).items()}
     kept = groups.get("statistics", {})
     state.statistics.load({key: tensor.to(device) for key, tensor in kept.items()})
     state.step = checkpoint.meta["step"]
@@ -166,7 +167,8 @@ def _from_system(error: OSError | SafetensorError) -> OSError:
 
 
 def tensors(state: State) -> dict[str, Tensor]:
-    """All tensors of a state by name: player/, ema/, term/, optimizer/, statistics/."""
+    """All tensors of a state by name: player/, ema/, term/, optimizer/, statistics/,
+    observer/."""
     found: dict[str, Tensor] = {}
     for name, player in state.game.players.items():
         found |= {f"player/{name}/{key}": value for key, value in player.state_dict().items()}
@@ -179,6 +181,7 @@ def tensors(state: State) -> dict[str, Tensor]:
             for key, value in optimizer.state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     found[f"optimizer/{name}/{index}/{key}"] = value
+    found |= {f"observer/{key}": tensor for key, tensor in state.remembered.items()}
     found |= {f"statistics/{key}": value for key, value in state.statistics.tensors().items()}
     return found
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sparring import ranks
 from sparring.errors import InputError
 from sparring.games import Game
 from sparring.networks.layers import uses_batch_statistics
+from sparring.randomness import seed_of
 from sparring.recipe import Recipe
 from sparring.training.ema import EMA
 from sparring.training.optim import make_optimizers, share
@@ -31,6 +32,8 @@ class State:
         self.shares = {phase.name: share(phase, game.phases) for phase in game.phases}
         self.ema = {name: EMA(game.players[name], recipe.ema) for name in game.averaged}
         self.statistics = Statistics()
+        # What observers want to know again when a run is resumed: a checkpoint holds it.
+        self.remembered: dict[str, Tensor] = {}
         self.step = 0
         self.contexts = Contexts(recipe.precision, device)
         self.reals_per_step = sum(phase.repeats for phase in game.phases if phase.reads_real)
@@ -43,6 +46,12 @@ class State:
     def samples_seen(self) -> int:
         """Steps done times the batch size: the unit of progress."""
         return self.step * self.recipe.batch_size
+
+    @property
+    def seed(self) -> int:
+        """What all draws of moves are keyed by: another one after a rescue has redrawn them."""
+        seed, redrawn = self.recipe.seed, self.recipe.redrawn
+        return seed_of(seed, "redrawn", redrawn) if redrawn else seed
 
     @property
     def progress(self) -> float:

@@ -45,7 +45,7 @@ def make_move(state: State, phase: Phase, repeat: int, position: int) -> None:
     let_learn(state, phase)
     for part in state.parts:
         move = Move(
-            seed=state.recipe.seed,
+            seed=state.seed,
             step=state.step,
             samples_seen=state.samples_seen,
             phase=phase.name,

@@ -1,0 +1,87 @@
+"""What is known of a run before it begins, as far as findings need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from torch import nn
+
+from sparring.data import Dataset
+from sparring.games import Game, LatentGame
+from sparring.recipe import Recipe, flat
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run in numbers and names that can be written down.
+
+    `recipe` is flat: dotted keys and their values. Everything has a default, since nothing is known
+    of a run of another program.
+    """
+
+    recipe: Mapping[str, Any]
+    steps: int = 0
+    batch_size: int = 0
+    images: bool = True
+    shape: tuple[int, ...] = ()
+    train_size: int = 0
+    held_out_size: int = 0
+    classes: int = 0
+    conditional: bool = False
+    loss: str = ""
+    pairing: str = "standard"
+    probabilistic: bool = True  # whether the sigmoid of a logit is a probability
+    batch_norm: tuple[str, ...] = ()  # the players that have batch normalization
+    parameters: int = 0
+    equilibrium: Mapping[str, float] | None = None
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self) | {"recipe": dict(self.recipe)}
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Facts:
+        known = {one.name for one in fields(cls)}
+        given = {key: value for key, value in record.items() if key in known}
+        return cls(**({"recipe": {}} | given))
+
+    def rate(self, player: str) -> float | None:
+        """A player's learning rate."""
+        return self.recipe.get(f"optimizer.{player}.lr")
+
+    def rate_times(self, player: str, factor: float) -> dict[str, Any]:
+        """The key of a player's rate with so many times its value, to three digits."""
+        rate = self.rate(player)
+        return {f"optimizer.{player}.lr": None if rate is None else float(f"{rate * factor:.3g}")}
+
+    @property
+    def penalized(self) -> bool:
+        """Whether a penalty bounds the discriminator's slope."""
+        return bool(self.recipe.get("penalties")) or self.recipe.get("clip_weights") is not None
+
+
+def facts_of(recipe: Recipe, dataset: Dataset, game: Game) -> Facts:
+    """The facts of a run that is about to begin."""
+    normalized = tuple(
+        name
+        for name, player in game.players.items()
+        if any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in player.modules())
+    )
+    return Facts(
+        recipe=dict(flat(recipe.model_dump(mode="json"))),
+        steps=recipe.steps,
+        batch_size=recipe.batch_size,
+        images=dataset.is_images,
+        shape=tuple(dataset.shape),
+        train_size=len(dataset.splits["train"]),
+        held_out_size=len(dataset.splits["select"]),
+        classes=len(dataset.classes),
+        conditional=bool(game.conditional),
+        loss=recipe.loss.name,
+        pairing=recipe.loss.pairing,
+        probabilistic=isinstance(game, LatentGame) and game.loss.loss.probabilistic,
+        batch_norm=normalized,
+        parameters=sum(p.numel() for one in game.players.values() for p in one.parameters()),
+        equilibrium=game.equilibrium(),
+    )

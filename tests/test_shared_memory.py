@@ -17,6 +17,7 @@ PEER = """
 import os, sys, torch
 from sparring.shared_memory import SharedMemory
 memory = SharedMemory(os.open(sys.argv[1], os.O_RDWR), 1, 2, 60)
+print("here", flush=True)
 for seed in map(int, sys.argv[2:]):
     x = torch.randn(seed, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     memory.add_up(x)
@@ -34,7 +35,10 @@ def path() -> Iterator[Path]:
 
 def peer(path: Path, *sizes: int) -> subprocess.Popen[str]:
     words = [sys.executable, "-c", PEER, str(path), *map(str, sizes)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "here\n"  # who is not here yet would be taken for gone
+    return process
 
 
 def test_both_get_the_same_sum(path: Path) -> None:

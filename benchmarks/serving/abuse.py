@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -40,13 +42,20 @@ def abuse(quick: bool) -> Result:
     with service(f"digits={digits(quick)}") as server:
         httpx.get(f"{server.address}/v1/models/digits/neighbours/1")  # what is loaded when asked
         time.sleep(1)
-        memory, files, processes = server.memory(), server.files(), sorted(server.processes())
-        statuses, wrong = fuzzed(server, 300 if quick else REQUESTS)
+        rest, files, processes = server.memory(), server.files(), sorted(server.processes())
+        wrong: list[str] = []
+        seeds = itertools.count(1)
+        requests = 300 if quick else REQUESTS
+        # A fifth of them fills the caches and makes the largest batches: what grows then is a leak.
+        statuses = fuzzed(server, requests // 5, seeds, wrong)
+        memory = server.memory()
+        statuses += fuzzed(server, requests - requests // 5, seeds, wrong)
         statuses += odd_paths(server)
         many = crowd(server)
         slow = slow_clients(server, 20 if quick else 200)
         time.sleep(2 if quick else 35)  # by then the slowest is let go
         after = {
+            "memory_mb_at_rest": round(rest, 1),
             "memory_mb_before": round(memory, 1),
             "memory_mb_after": round(server.memory(), 1),
             "files_before": files,
@@ -64,7 +73,10 @@ def abuse(quick: bool) -> Result:
             common.goal("answers that SIGTERM broke", broken, 0, at_least=False),
             common.goal("calls open without the token", open_calls(quick), 0, at_least=False),
             common.goal(
-                "MB more than before", after["memory_mb_after"] - memory, 60, at_least=False
+                "memory at the end over that after a fifth of the requests",
+                after["memory_mb_after"] / memory,
+                1.1,
+                at_least=False,
             ),
         ],
         "statuses": [{"status": s, "answers": n} for s, n in sorted(statuses.items())],
@@ -75,21 +87,19 @@ def abuse(quick: bool) -> Result:
     }
 
 
-def fuzzed(server: Running, requests: int) -> tuple[Counter[int], list[str]]:
-    """Answers by status to requests from the description, and those that are not as it says."""
+def fuzzed(server: Running, requests: int, seeds: Iterator[int], wrong: list[str]) -> Counter[int]:
+    """Answers by status to requests from the description; `wrong` gets those not as it says."""
     statuses: Counter[int] = Counter()
-    wrong: list[str] = []
     schema = schemathesis.openapi.from_dict(httpx.get(f"{server.address}/openapi.json").json())
     calls = [found.ok() for found in schema.get_all_operations()]
-    seed = 0
     while sum(statuses.values()) < requests and not wrong:
-        seed += 1
+        seed = next(seeds)
         for call in calls:
             for mode in schemathesis.GenerationMode:
                 left = requests - sum(statuses.values())
                 with contextlib.suppress(hypothesis.errors.Unsatisfiable):
                     _ask(server, call, mode, seed, min(100, max(1, left)), statuses, wrong)
-    return statuses, wrong
+    return statuses
 
 
 def _ask(

@@ -42,11 +42,11 @@ def reader() -> Classifier:
     )
 
 
-@torch.inference_mode()
 def features(images: Tensor) -> Tensor:
-    network = reader()
-    parts = [network.features(to_network(part, common.CPU)) for part in images.split(500)]
-    return torch.cat(parts).double()
+    network = reader()  # which may have to be trained first
+    with torch.inference_mode():
+        parts = [network.features(to_network(part, common.CPU)) for part in images.split(500)]
+        return torch.cat(parts).double()
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from benchmarks import common
 from benchmarks.referee.record import read, record_path
 from benchmarks.referee.settings import BROKEN, HEALTHY, SEEDS, SETTINGS, Setting
 from benchmarks.referee.truth import Truth, truths
-from sparring.referee import Facts, Look, judge
+from sparring.referee import Facts, Finding, Look, judge
+from sparring.referee.facts import warnings_of
 from sparring.run import RunFolder
 
 # Held out: what thresholds were not tuned on has one of these bases or of these ways, so that the
@@ -106,13 +107,14 @@ def load_cases() -> list[Case]:
 
 def case_of(path: Path, record: Row, outcome: Truth) -> Case:
     written = read(path.parent / "findings.json")
-    facts = Facts.read(written["facts"])
+    before = [Finding.read(one) for one in written["findings"] if one["step"] == 0]
+    # What older records know of the warnings is in their findings alone.
+    facts = replace(Facts.read(written["facts"]), warned=warnings_of(before))
     ticks = RunFolder(path.parent).read_history()  # none where the first tick stopped the run
     looks = [Look.read(tick["look"]) for tick in ticks if "look" in tick]
     if record["stopped"]:  # at a tick that was not written down
         bad = next(one for one in written["findings"] if one["code"] == "nonfinite")
         looks.append(Look(bad["until"], 0, nonfinite=(bad["evidence"], bad["step"], [])))
-    known = [one["code"] for one in written["findings"] if one["step"] == 0]
     said = [
         judge(facts, part) for part in (looks, [k for k in looks if k.step <= EARLY * facts.steps])
     ]
@@ -129,7 +131,7 @@ def case_of(path: Path, record: Row, outcome: Truth) -> Case:
         outcome,
         verdict,
         codes,
-        tuple(known),
+        tuple(one.code for one in before),
         early_verdict,
         early_codes,
     )

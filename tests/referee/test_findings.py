@@ -50,7 +50,13 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "nonfinite": ({"nonfinite": ("loss/generator", 512, ["generator.bias"])}, {}),
 }
+WARNING = {"code": "high-rate", "advice": "lower it", "keys": {"optimizer.generator.lr": 1e-4}}
 OF_FACTS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "warning-came-true": (
+        {"warned": (WARNING,)},
+        {"distance": 0.3, "distance_average": 0.3},
+        {"distance": 0.1, "distance_average": 0.1},
+    ),
     "tiny-batch-norm": ({"batch_norm": ("generator",), "batch_size": 2}, FAR, {}),
     "labels-ignored": (
         {"conditional": True},
@@ -75,6 +81,22 @@ def test_each_is_found_where_it_is_and_nowhere_else(code: str) -> None:
     assert find(known, []) is None
     json.dumps(found.json(), allow_nan=False)
     assert Finding.read(json.loads(json.dumps(found.json()))).evidence == found.evidence
+
+
+def test_a_range_that_ends_at_no_bound_is_not_the_outputs_fault() -> None:
+    short = run(begins=2, **FAR | {"limits": (-1.0, 0.4)})
+    assert FINDINGS["output-range"](facts(), short) is None
+
+
+def test_a_warning_that_came_true_has_its_advice_and_keys() -> None:
+    found = FINDINGS["warning-came-true"](
+        facts(warned=(WARNING, WARNING)), run(distance=0.3, distance_average=0.3)
+    )
+    assert found is not None
+    assert found.evidence.startswith("high-rate had been warned about")
+    assert (found.advice, found.keys) == (WARNING["advice"], WARNING["keys"])
+    # What nobody warned about has to be further away to be called bad.
+    assert judge(facts(), run(distance=0.3, distance_average=0.3))[0] == "healthy"
 
 
 def test_a_healthy_run_is_healthy_once_enough_was_seen() -> None:

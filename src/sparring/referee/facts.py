@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -11,6 +11,10 @@ from torch import nn
 from sparring.data import Dataset
 from sparring.games import Game, LatentGame
 from sparring.recipe import Recipe, flat
+from sparring.referee.finding import Finding
+from sparring.referee.preflight import preflight
+
+OF_MEASURING = ("short-run", "fid-of-few", "few-held-out")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Facts:
     batch_norm: tuple[str, ...] = ()  # the players that have batch normalization
     parameters: int = 0
     equilibrium: Mapping[str, float] | None = None
+    # What preflight says that training will suffer from: code, advice, keys.
+    warned: Sequence[Mapping[str, Any]] = ()
 
     def json(self) -> dict[str, Any]:
         return asdict(self) | {"recipe": dict(self.recipe)}
@@ -84,4 +90,14 @@ def facts_of(recipe: Recipe, dataset: Dataset, game: Game) -> Facts:
         batch_norm=normalized,
         parameters=sum(p.numel() for one in game.players.values() for p in one.parameters()),
         equilibrium=game.equilibrium(),
+        warned=warnings_of(preflight(recipe, dataset, game)),
     )
+
+
+def warnings_of(known: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Of what preflight says, what bears on training: not its length, nor how it is measured."""
+    return [
+        {"code": one.code, "advice": one.advice, "keys": dict(one.keys)}
+        for one in known
+        if one.severity != "info" and one.code not in OF_MEASURING
+    ]

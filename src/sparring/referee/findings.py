@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sparring.referee import averaged, balance, collapse, copies, labels, nonfinite, pace, units
+from sparring.referee import (
+    averaged,
+    balance,
+    collapse,
+    copies,
+    labels,
+    nonfinite,
+    pace,
+    units,
+    warned,
+)
 from sparring.referee.facts import Facts
 from sparring.referee.finding import Finding
 from sparring.referee.look import Look
@@ -19,6 +29,7 @@ FINDINGS: dict[str, Find] = {
     "saturated-outputs": units.saturated_outputs,
     "dead-units": units.dead_units,
     "tiny-batch-norm": units.tiny_batch_norm,
+    "memorization": copies.memorization,
     "learning-rate-high": pace.learning_rate_high,
     "learning-rate-low": pace.learning_rate_low,
     "discriminator-overpowers": balance.discriminator_overpowers,
@@ -27,10 +38,10 @@ FINDINGS: dict[str, Find] = {
     "mode-collapse": collapse.complete,
     "partial-collapse": collapse.partial,
     "oscillation": pace.oscillation,
-    "memorization": copies.memorization,
     "discriminator-overfitting": copies.discriminator_overfitting,
     "labels-ignored": labels.labels_ignored,
     "ema-behind": averaged.ema_behind,
     "stalled": pace.stalled,
+    "warning-came-true": warned.came_true,
     "near-equilibrium": averaged.near_equilibrium,
 }

@@ -16,6 +16,7 @@ MORE = 0.05  # than real samples have there
 TINY = 8  # samples of a batch that is normalized
 FROM = 0.1  # of the run
 SHORT = 0.25  # of the real range: what is missing of it at either end
+BOUNDS, AT = (-1.0, 0.0, 1.0), 0.02  # where activations end, and how near to it is there
 
 
 def dead_units(facts: Facts, looks: Sequence[Look]) -> Finding | None:
@@ -83,7 +84,7 @@ def tiny_batch_norm(facts: Facts, looks: Sequence[Look]) -> Finding | None:
 
 
 def output_range(facts: Facts, looks: Sequence[Look]) -> Finding | None:
-    """What is generated leaves out a part of the range that real samples have."""
+    """What is generated ends at the bound of an activation, and real samples go on beyond it."""
     recent = latest(looks, LOOKS)
     if not recent or progress(facts, recent[0]) < FROM or not holds(recent, _is_short):
         return None
@@ -110,4 +111,5 @@ def _is_short(look: Look) -> bool:
         return False
     (low, high), (least, most) = look.limits, look.limits_real
     allowed = SHORT * (most - least)
-    return low > least + allowed or high < most - allowed
+    missing = [low] * (low > least + allowed) + [high] * (high < most - allowed)
+    return any(abs(end - bound) < AT for end in missing for bound in BOUNDS)

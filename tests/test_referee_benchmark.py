@@ -11,8 +11,10 @@ import torch
 from sparring.recipes import load_recipe
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # benchmarks are no part of the package
+from benchmarks.referee.gallery import FAILURES
 from benchmarks.referee.outcome import sliced
 from benchmarks.referee.replay import is_held_out
+from benchmarks.referee.rescue import SAVABLE
 from benchmarks.referee.settings import BASES, BROKEN, SETTINGS
 from benchmarks.referee.truth import truth
 
@@ -33,6 +35,10 @@ def test_there_are_as_many_healthy_settings_as_broken_ones_in_many_ways() -> Non
     assert len(BROKEN) >= 14
     assert len({one.base for one in broken}) >= 3
     assert len(SETTINGS) - len(broken) >= len(broken)
+
+
+def test_what_is_rescued_and_shown_are_settings() -> None:
+    assert {*SAVABLE, *FAILURES.values()} <= SETTINGS.keys()
 
 
 def test_about_half_of_the_settings_are_held_out() -> None:

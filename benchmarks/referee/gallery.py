@@ -20,14 +20,14 @@ Row = dict[str, Any]
 IMAGES, COLUMNS, POINTS = 40, 10, 1000
 # Of each failure one run; what mends it is the setting that it is compared with.
 FAILURES: dict[str, str] = {
-    "collapse": "digits/deaf",
-    "one-class": "mlp/one-class",
+    "collapse": "mlp/deep-plain",
+    "one-class": "digits/one-class",
     "lost-modes": "ring/deaf",
-    "strong-discriminator": "mlp/saturating",
+    "strong-discriminator": "digits/d-strong",
     "high-rate": "digits/lr-high",
     "low-rate": "mlp/lr-low",
     "overflow": "digits/overflow",
-    "wrong-range": "mlp/upper-half",
+    "wrong-range": "digits/upper-half",
     "saturated": "digits/saturated",
     "small-batch": "mlp/batch-2",
     "copies": "digits/copies",
@@ -76,6 +76,7 @@ def shown(setting: Setting, name: str, quick: bool) -> Row:
         "setting": setting.name,
         "verdict": said["verdict"],
         "code": first["code"],
+        "also": ", ".join(finding["code"] for finding in bad[1:]),
         "since_step": first["step"],
         "says": first["evidence"],
         "advises": first["advice"],

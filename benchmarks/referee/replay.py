@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks import common
 from benchmarks.referee.record import read, record_path
-from benchmarks.referee.settings import BROKEN, HEALTHY, SEEDS, SETTINGS, Setting
+from benchmarks.referee.settings import BROKEN, FRESH, HEALTHY, SEEDS, SETTINGS, Setting
 from benchmarks.referee.truth import Truth, truths
 from sparring.referee import Facts, Finding, Look, judge
 from sparring.referee.facts import warnings_of
@@ -82,19 +82,25 @@ def is_held_out(setting: Setting) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--half", choices=("tuned", "held-out", "all"), default="tuned")
+    parser.add_argument("--half", choices=("tuned", "held-out", "fresh", "all"), default="tuned")
     parser.add_argument("--wrong", action="store_true", help="list the runs it is wrong about")
     options = parser.parse_args()
-    wanted = {"tuned": (False,), "held-out": (True,), "all": (False, True)}[options.half]
-    cases = [case for case in load_cases() if case.held_out in wanted]
+    cases = [case for case in load_cases() if options.half in ("all", half_of(case))]
     print(common.table(rows_of(cases), f"{options.half}: {len(cases)} runs"))
     if options.wrong:
         print(common.table([told(case) for case in cases if is_wrong(case)] or [{"wrong": "none"}]))
 
 
+def half_of(case: Case) -> str:
+    if not case.held_out:
+        return "tuned"
+    return "fresh" if case.seed == FRESH else "held-out"
+
+
 def load_cases() -> list[Case]:
     """The records that there are, replayed."""
-    paths = [record_path(setting, seed) for setting in SETTINGS.values() for seed in SEEDS]
+    seeds = (*SEEDS, FRESH)
+    paths = [record_path(setting, seed) for setting in SETTINGS.values() for seed in seeds]
     found = [(path, read(path)) for path in paths if path.exists()]
     have = {record["setting"] for _, record in found}
     found = [(p, record) for p, record in found if SETTINGS[record["setting"]].reference in have]
@@ -245,8 +251,10 @@ def table_of_verdicts(cases: Sequence[Case]) -> list[Row]:
 def replayed(quick: bool) -> dict[str, Any]:
     """The part of the benchmark: figures of both halves, the goals on the held-out one."""
     cases = load_cases()
-    held_out = [case for case in cases if case.held_out]
-    tuned = [case for case in cases if not case.held_out]
+    fresh = [case for case in cases if half_of(case) == "fresh"]
+    cases = [case for case in cases if half_of(case) != "fresh"]
+    held_out = [case for case in cases if half_of(case) == "held-out"]
+    tuned = [case for case in cases if half_of(case) == "tuned"]
     rows = rows_of(held_out)
     values = {one["measure"]: one["value"] for one in rows}
     return {
@@ -256,8 +264,10 @@ def replayed(quick: bool) -> dict[str, Any]:
             "early": f"the first {EARLY:.0%} of the looks' steps",
             "intervals": "95%, bootstrapped over settings",
         },
+        "fresh_runs": len(fresh),
         "held_out_runs": len(held_out),
         "tuned_runs": len(tuned),
+        "fresh": rows_of(fresh) if fresh else [],
         "held_out": rows,
         "tuned": rows_of(tuned),
         "verdicts": table_of_verdicts(held_out),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.referee.settings import SETTINGS
+from benchmarks.referee.settings import SEEDS, SETTINGS
 
 FACTOR, SPREADS = 2.0, 1.0  # of the reference's median distance, and of max - min over its seeds
 MARGIN = 0.75  # healthy below this share of a bound, unhealthy above it, between in between
@@ -39,7 +39,8 @@ def truths(records: Sequence[Record]) -> list[Truth]:
     """The truth of each record; those of the references have to be among them."""
     by_setting: dict[str, list[Record]] = {}
     for record in records:
-        by_setting.setdefault(record["setting"], []).append(record)
+        if record["seed"] in SEEDS:
+            by_setting.setdefault(record["setting"], []).append(record)
     return [
         truth(
             record["outcome"],

@@ -67,7 +67,9 @@ def row(kind: str, seed: int, data: Dataset, quick: bool) -> dict[str, Any]:
         "accuracy": round(accuracy, 4),
         "error": round(error, 4),
         "alike": abs(accuracy - 0.5) <= ERRORS * error,
-        "says so": any(finding["code"] == CODE for finding in said["findings"]),
+        "says so": any(
+            finding["code"] == CODE and not finding["resolved"] for finding in said["findings"]
+        ),
         "verdict": said["verdict"],
     }
 

@@ -70,7 +70,7 @@ def shown(setting: Setting, name: str, quick: bool) -> Row:
             pass  # nothing is left to draw
         said = json.loads(RunFolder(folder / "run").findings.read_text())
     bad = [finding for finding in said["findings"] if finding["severity"] != "info"]
-    bad.sort(key=lambda finding: (finding["severity"] != "fatal", finding["step"] == 0))
+    bad.sort(key=lambda finding: finding["step"] == 0)  # what was known before comes last
     first: Row = bad[0] if bad else {"code": "", "step": 0, "evidence": "", "advice": ""}
     return {
         "setting": setting.name,

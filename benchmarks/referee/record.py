@@ -3,7 +3,9 @@
     python -m benchmarks.referee.record [--seconds 60] [--seeds 0 ...] [--settings digits/beta1 ...]
 
 What exists is skipped, so that it can be stopped and started, and several can run side by side:
-each run is claimed by a file. With --seconds it starts no run after so long.
+each run is claimed by a file. With --seconds it starts no run after so long. The records of the
+published figures are in benchmarks/results/referee-records.tar.xz: unpacked in the folder that
+`records` makes its own in, they are replayed without any training.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from made import STEPS, facts, healthy, run
 
 from sparring.referee import FINDINGS, Finding, Look, Story, judge
 
+NEAR = {"distance": 0.003, "distance_average": 0.001}
 FAR = {"distance": 0.9, "distance_average": 0.9}
 # What makes each finding, and what comes near to it without being one.
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -45,8 +46,8 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ema-behind": ({"distance_average": 0.9}, {"distance_average": 0.1}),
     "output-range": (FAR | {"limits": (0.0, 1.0)}, {"limits": (0.0, 1.0)}),
     "near-equilibrium": (
-        {"two_sample": 0.52, "separation": 0.53},
-        {"two_sample": 0.62, "separation": 0.53},
+        NEAR | {"two_sample": 0.52, "separation": 0.53},
+        NEAR | {"two_sample": 0.62, "separation": 0.53},
     ),
     "nonfinite": ({"nonfinite": ("loss/generator", 512, ["generator.bias"])}, {}),
 }
@@ -81,6 +82,12 @@ def test_each_is_found_where_it_is_and_nowhere_else(code: str) -> None:
     assert find(known, []) is None
     json.dumps(found.json(), allow_nan=False)
     assert Finding.read(json.loads(json.dumps(found.json()))).evidence == found.evidence
+
+
+@pytest.mark.parametrize("one", [{"separation": 0.8}, {"distance": 0.05, "distance_average": 0.05}])
+def test_what_one_test_tells_apart_is_not_near_equilibrium(one: dict[str, float]) -> None:
+    alike = NEAR | {"two_sample": 0.52, "separation": 0.53}
+    assert FINDINGS["near-equilibrium"](facts(), run(begins=2, **alike | one)) is None
 
 
 def test_a_range_that_ends_at_no_bound_is_not_the_outputs_fault() -> None:

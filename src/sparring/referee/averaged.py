@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from sparring.referee.facts import Facts
 from sparring.referee.finding import Finding
 from sparring.referee.look import Look
-from sparring.referee.series import holds, latest, progress
+from sparring.referee.series import holds, latest, nearest, progress, values
 
 LOOKS = 3  # in a row
 BEHIND, BY = 2.0, 0.1  # the average's distance: so many times the generator's, and so much more
 FROM = 0.4  # of the run
-ERRORS = 2.0  # standard errors around ½
+ERRORS = 2.0  # standard errors
+# Of the AUC of 128 pairs, and of the energy distance of 512 numbers, where both sides are alike.
+ERROR_OF_PAIRS, BY_CHANCE = 0.036, 0.002
 
 
 def ema_behind(facts: Facts, looks: Sequence[Look]) -> Finding | None:
@@ -41,32 +44,29 @@ def _is_behind(look: Look) -> bool:
 
 
 def near_equilibrium(facts: Facts, looks: Sequence[Look]) -> Finding | None:
-    """Neither the discriminator nor a test by neighbours can tell samples from unseen real ones."""
-    recent = latest(looks, 2)
-    if not holds(recent, lambda look: _is_alike(look) and _is_fooled(look)):
+    """No test can tell samples from unseen real ones: neighbours, distance, the discriminator.
+
+    Each figure is the mean of the last looks, since one look is ½ by chance, or not.
+    """
+    recent = latest(looks, LOOKS)
+    accuracies = values(recent, lambda look: look.two_sample)
+    if not recent or len(accuracies) < LOOKS:
         return None
-    look = recent[-1]
-    error = look.two_sample_error or 0.0
+    accuracy, error = fmean(accuracies), recent[-1].two_sample_error or 0.0
+    distance = fmean([nearest(look) for look in recent])
+    if abs(accuracy - 0.5) > ERRORS * error or distance > ERRORS * BY_CHANCE:
+        return None
+    told = values(recent, lambda look: look.separation)
+    if told and abs(fmean(told) - 0.5) > ERRORS * ERROR_OF_PAIRS:
+        return None
     return Finding(
         "near-equilibrium",
         "info",
         recent[0].step,
-        f"a two-sample test tells generated from unseen real samples in {look.two_sample:.1%}, "
+        f"a two-sample test tells generated from unseen real samples in {accuracy:.1%}, "
         f"which is ½ within twice its error of {error:.1%}"
-        + ("" if look.separation is None else f"; the discriminator in {look.separation:.1%}"),
+        + (f"; the discriminator in {fmean(told):.1%}" if told else ""),
         "good news: stop here, or train on for finer detail than the test sees",
         {},
-        look.step,
+        recent[-1].step,
     )
-
-
-def _is_alike(look: Look) -> bool:
-    """The test's accuracy is ½ within its error."""
-    if look.two_sample is None or look.two_sample_error is None:
-        return False
-    return abs(look.two_sample - 0.5) <= ERRORS * look.two_sample_error
-
-
-def _is_fooled(look: Look) -> bool:
-    """So is the discriminator's where there is one: an AUC of 128 pairs has an error of 0.036."""
-    return look.separation is None or abs(look.separation - 0.5) <= ERRORS * 0.036

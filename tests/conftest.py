@@ -1,6 +1,7 @@
 """What several test files start from; this folder is on the path, for `helpers`."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ import pytest
 import sparring
 from helpers import QUICK, THIN, Answer, Command
 from sparring import cli
+
+# A shell has what it starts in the background ignore Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -289,3 +289,9 @@ def test_an_override_is_parsed_as_yaml() -> None:
     assert parse_override("a={b: 1.5}") == ("a", {"b": 1.5})
     assert parse_override("a=true") == ("a", True)
     assert parse_override("a=x=y") == ("a", "x=y")
+
+
+def test_overrides_are_left_as_they_were() -> None:
+    given = {"evaluation": {"samples": 100}, "evaluation.final_metrics": ["kid"]}
+    assert load_recipe("digits", given).evaluation.final_metrics == ["kid"]
+    assert given == {"evaluation": {"samples": 100}, "evaluation.final_metrics": ["kid"]}

@@ -10,7 +10,7 @@ import torch
 import sparring
 from benchmarks import common
 from benchmarks.referee.outcome import FIRST_SEED
-from benchmarks.referee.settings import SETTINGS
+from benchmarks.referee.settings import Setting
 from benchmarks.referee.training import trained
 from sparring.data import Dataset, open_data
 from sparring.metrics import Scorer
@@ -52,7 +52,7 @@ def equilibrium(quick: bool) -> dict[str, Any]:
 def row(kind: str, seed: int, data: Dataset, quick: bool) -> dict[str, Any]:
     way, keys = KINDS[kind]
     keys = {"steps": 60} if quick else keys
-    setting = SETTINGS[f"numbers/{way}"]
+    setting = Setting("numbers", way, "numbers/as-is")
     with common.scratch() as folder:
         trained(setting, seed, folder / "run", **ticked(keys))
         run = RunFolder(folder / "run")

@@ -107,7 +107,9 @@ def test_inception_from_a_file_is_that_of_torch_fidelity(
         "is": theirs["inception_score_mean"],
     }
     for name, value in of_them.items():
-        assert records[name]["value"] == pytest.approx(value, rel=1e-6)
+        # Features are float32, and theirs and ours are summed in other orders: on some processors
+        # that is 1e-6, on others a little more.
+        assert records[name]["value"] == pytest.approx(value, rel=5e-6)
     assert records["is"]["value"] > 1.005
     # They add up kernels, of about 1, in single precision; in double both agree.
     layer = "inception-v3-compat-features-2048.pt"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def load_recipe(
         section = values.get(key.partition(".")[0]) if key in NETWORK_NAMES else None
         if isinstance(section, dict) and section.get("name", value) != value:
             section.clear()
-        _assign(values, key, value)
+        _assign(values, key, deepcopy(value))  # a later key may go into it, and it is the caller's
     return validated(values, where=values["name"] if isinstance(source, Recipe) else str(source))
 
 

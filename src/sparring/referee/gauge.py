@@ -56,7 +56,8 @@ class Gauge:
         else:
             found["updates"] = probe.updates(state)
             found["travel"] = self._travel(state)
-            if isinstance(game, LatentGame):
+            # Of a game that translates images only the above is known: it has no latents.
+            if isinstance(game, LatentGame) and game.given(G, "select") is game.prior:
                 found |= self._of_game(state, game)
         return Look(tick.step, tick.samples_seen, **found)
 

@@ -2,12 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from made import STEPS, facts, healthy, run
 
 from sparring.referee import FINDINGS, Finding, Look, Story, judge
+from sparring.referee.facts import warnings_of
 
 NEAR = {"distance": 0.003, "distance_average": 0.001}
 FAR = {"distance": 0.9, "distance_average": 0.9}
@@ -104,6 +106,22 @@ def test_a_warning_that_came_true_has_its_advice_and_keys() -> None:
     assert (found.advice, found.keys) == (WARNING["advice"], WARNING["keys"])
     # What nobody warned about has to be further away to be called bad.
     assert judge(facts(), run(distance=0.3, distance_average=0.3))[0] == "healthy"
+
+
+def test_a_warning_has_not_come_true_early_nor_while_samples_still_come_nearer() -> None:
+    find, known = FINDINGS["warning-came-true"], facts(warned=(WARNING,))
+    away = run(distance=0.3, distance_average=0.3)
+    assert find(known, away[:6]) is None
+    assert find(known, away[:7]) is not None
+    for start, found in ((1.0, False), (0.3, True)):  # where samples were at a quarter of the run
+        places = [(250, start), (510, 0.3), (550, 0.3), (590, 0.3)]
+        looks = [replace(healthy(k), distance=d, distance_average=d) for k, d in places]
+        assert (find(known, looks) is not None) == found
+
+
+def test_only_warnings_about_training_can_come_true() -> None:
+    said = [Finding(code, "warning", 0, "e", "a") for code in ("high-rate", "short-run")]
+    assert [one["code"] for one in warnings_of(said)] == ["high-rate"]
 
 
 def test_a_healthy_run_is_healthy_once_enough_was_seen() -> None:

@@ -18,6 +18,7 @@ from sparring.referee.facts import Facts
 from sparring.referee.gauge import Gauge, scheduled
 from sparring.training import checkpoint
 from sparring.training.loop import Tick, train
+from sparring.training.state import State
 
 # Short runs without scores and with few pictures.
 SHORT: dict[str, Any] = {
@@ -80,15 +81,20 @@ def test_a_run_trains_bit_for_bit_alike_with_and_without_it(tmp_path: Path) -> N
     assert again[0] == findings_of(tmp_path / "with")["verdict"]
 
 
+def modes_of(state: State) -> list[bool]:
+    return [layer.training for one in state.game.players.values() for layer in one.modules()]
+
+
 def test_a_look_changes_no_weight_no_buffer_and_no_draw() -> None:
     state = small_state(small_recipe(steps=8), dtype=torch.float32)
     before = {k: v.clone() for k, v in checkpoint.tensors(state).items()}
+    training = modes_of(state)
     drawn = torch.random.get_rng_state()
     look = Gauge(toy()).look(Tick(4, 32, 0.0, False), state)
     assert torch.equal(drawn, torch.random.get_rng_state())
     after = checkpoint.tensors(state)
     assert all(torch.equal(tensor, after[key]) for key, tensor in before.items())
-    assert all(not layer.training or layer for layer in state.game.players.values())
+    assert modes_of(state) == training
     assert look.distance is not None
     assert look.distance > 0.3  # an untrained generator
 

@@ -120,9 +120,7 @@ def _csv(path: Path) -> Iterator[Row]:
 
 
 def _number(value: object) -> float | None:
-    if value is None and value is not False:
-        return None
-    if isinstance(value, bool | list | dict):
+    if value is None or isinstance(value, bool | list | dict):
         return None
     try:
         return float(str(value))

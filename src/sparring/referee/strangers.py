@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sparring.data import Dataset
 from sparring.referee import measures
 from sparring.referee.look import Look
 from sparring.referee.space import Space
@@ -44,10 +43,6 @@ def _variety(samples: Tensor) -> float:
     """The deviation of each value over samples, beside that of all values."""
     flat = samples.flatten(1).float()
     return float(flat.std(0).square().mean().sqrt() / flat.std().clamp(min=1e-9))
-
-
-def space_of(dataset: Dataset | None) -> Space | None:
-    return None if dataset is None else Space(dataset)
 
 
 def tiles(images: Tensor, side: int) -> Tensor:

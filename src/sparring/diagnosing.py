@@ -73,7 +73,7 @@ def _of_run(folder: RunFolder) -> tuple[str, list[Finding]]:
 def _of_log(path: Path) -> tuple[str, list[Finding]]:
     """Losses alone can tell of failure, never of health."""
     if not path.is_file():
-        raise InputError(f"`{path}` does not exist", "name a .jsonl or .csv file")
+        raise InputError(f"`{path}` is no file", "name a .jsonl or .csv file")
     looks = read_log(path)
     verdict, found = judge(Facts(recipe={}, steps=looks[-1].step), looks)
     return ("unknown" if verdict == "healthy" else verdict), found

@@ -135,3 +135,11 @@ def test_png_is_as_wide_as_asked(tmp_path: Path) -> None:
     figure_png(curves_figure(history(5), {}, width=6), tmp_path / "curves.png", dpi=100)
     with Image.open(tmp_path / "curves.png") as image:
         assert image.width == 600
+
+
+def test_findings_that_began_at_one_step_share_a_mark() -> None:
+    from sparring.report.fight import marks_of
+
+    findings = [{"step": 100}, {"step": 0}, {"step": 100}, {"step": 300}]
+    marks = marks_of(findings, [{"step": 400, "samples_seen": 4000}])
+    assert [(mark.x, mark.label) for mark in marks] == [(1.0, "1, 3"), (3.0, "4")]

@@ -19,16 +19,19 @@ MOST_BARS = 64
 
 
 def marks_of(findings: list[Record], history: History) -> list[Mark]:
-    """Where each finding that was seen during training began, numbered as in the list of them."""
+    """Where findings that were seen during training began, numbered as in the list of them.
+
+    Those that began at one step share a mark: their numbers would lie on each other.
+    """
     seen = [tick for tick in history if tick.get("step") and tick.get("samples_seen")]
     if not seen:
         return []
     each = seen[-1]["samples_seen"] / seen[-1]["step"]
-    return [
-        Mark(finding["step"] * each / 1000, str(place))
-        for place, finding in enumerate(findings, 1)
-        if isinstance(finding.get("step"), int) and finding["step"] > 0
-    ]
+    places: dict[int, list[str]] = {}
+    for place, finding in enumerate(findings, 1):
+        if isinstance(finding.get("step"), int) and finding["step"] > 0:
+            places.setdefault(finding["step"], []).append(str(place))
+    return [Mark(step * each / 1000, ", ".join(names)) for step, names in places.items()]
 
 
 def fight_figure(history: History, width: float = 9.0, marks: list[Mark] | None = None) -> Figure:

@@ -92,14 +92,13 @@ def test_the_page_of_all_results_leaves_out_the_machine(results: Any) -> None:
     assert "cores" not in page
 
 
-def test_the_links_of_the_readme_lead_somewhere() -> None:
-    """Files, and headings within them; the guide's own are checked where it is built."""
-    text = (ROOT / "README.md").read_text()
-    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?\)", text)
-    assert len(links) > 30
-    for path, heading in links:
-        assert (ROOT / path).exists(), path
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.stem)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    """Files, and headings within them."""
+    for path, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+        target = page.parent / path if path else page
+        assert target.exists(), path
         if heading:
-            heads = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+            heads = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
             assert heading in slugs, f"{path} has no heading {heading}"

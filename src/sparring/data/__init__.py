@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sparring.data.ahead import Ahead
 from sparring.data.cleaned import check_target, write_cleaned_arrays, write_cleaned_files
 from sparring.data.dataset import Dataset, Modes, to_network, to_samples
 from sparring.data.decode import Rejected, decode_whole, left_out, quiet
@@ -28,6 +29,7 @@ from sparring.errors import InputError, did_you_mean
 from sparring.recipe import Data
 
 __all__ = [
+    "Ahead",
     "Dataset",
     "Modes",
     "Rejected",

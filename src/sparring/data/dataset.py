@@ -40,7 +40,8 @@ class Dataset:
 
     Of an image-to-image set these are the images to be made, and `source` is what they are made
     of, with splits of its own. `pairs` names the splits in which image i of one belongs to image i
-    of the other; `files` are the names of the images, where partners are sought by them.
+    of the other; `files` are the names of the images, where partners are sought by them. `mapped`
+    samples lie on the disk and are read when they are looked at.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Dataset:
     source: Dataset | None = None
     pairs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    mapped: bool = False
 
     @property
     def is_images(self) -> bool:

@@ -104,6 +104,7 @@ def _checked(tensors: dict[str, Tensor], words: dict[str, Any]) -> Dataset:
         tuple(words["notes"]),
         words["content"],
         files=tuple(words.get("files", ())),
+        mapped=True,
     )
 
 

@@ -49,7 +49,7 @@ class LatentBatch:
     def real(self) -> Tensor:
         """Real samples [n, ...] as the networks see them."""
         move, game = self.move, self.game
-        real = to_network(game.dataset.values[self._indices], game.device, game.dtype)
+        real = to_network(game.real(move), game.device, game.dtype)
         return game.as_grown(self._flipped(real)).requires_grad_("real" in move.differentiates)
 
     def _flipped(self, images: Tensor) -> Tensor:

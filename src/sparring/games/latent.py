@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from sparring.data import Dataset, Sampler, to_network
+from sparring.data import Ahead, Dataset, Sampler, to_network
 from sparring.errors import InputError
 from sparring.games.batch import D, G, LatentBatch
 from sparring.games.phase import Given, Move, Phase, with_apart
@@ -166,6 +167,17 @@ class LatentGame:
         """Players that grow take up the stage of this moment."""
         for network in self.growing:
             network.grow(*self.growth.stage(samples_seen, network.resolutions))
+
+    @cached_property
+    def ahead(self) -> Ahead | None:
+        """What reads a memory-mapped data set, once the game has its sampler."""
+        return Ahead(self.dataset.values, self.sampler) if self.dataset.mapped else None
+
+    def real(self, move: Move) -> Tensor:
+        """The real samples of a move's part, as in the data set."""
+        if self.ahead is not None:
+            return self.ahead.rows(move.position, move.batch_size, move.part)
+        return self.dataset.values[self.sampler.at(move.position, move.batch_size)[move.part]]
 
     def as_grown(self, real: Tensor) -> Tensor:
         """Real images [N, C, H, W] with as much detail as generated ones have at this stage."""

@@ -36,7 +36,7 @@ KILLS = 10
 SECONDS = 300.0  # that a run may take
 # Short, with a checkpoint a second, and nothing that looks at the clock.
 RUN = ["digits", "steps=240", "tick=16", "checkpoint_seconds=1", "evaluation.every=8000"]
-WITHOUT_SCORES = ["evaluation.metrics=[]", "evaluation.final=[]"]
+WITHOUT_SCORES = ["evaluation.metrics=[]", "evaluation.final_samples=1000"]
 
 
 def kill(quick: bool) -> Result:

@@ -1,36 +1,31 @@
-"""One process against two, one thread each: milliseconds a step, taking turns.
+"""One process against two, one thread each, taking turns; and two that know nothing of another.
 
-    python -m benchmarks.scaling [--quick] [--only digits dcgan]
+    python -m benchmarks.scaling [--quick] [--only digits dcgan same]
 
 `shared` has the same global batch in both, `grown` twice the batch in two processes. Efficiency is
 the time of one over the time of two, divided by how much more work each process of the one has:
-1 means that the second process costs nothing. Two processes talk by Gloo on one machine.
+1 means that the second process costs nothing. `bound` is the same for two processes at once that
+share nothing, each with the rows that one of the two has: what smaller batches, memory and the
+processor's clock cost, before a word is exchanged. `same` compares the weights after 200 steps.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
+from pathlib import Path
 from statistics import median
 from typing import Any
 
-import torch
+from safetensors.torch import load_file
 
 from benchmarks import common
-from sparring import ranks
-from sparring.data import open_data
-from sparring.games import GAMES
-from sparring.launch import leads
+from benchmarks.processes import ended, milliseconds, start
 from sparring.recipes import load_recipe
-from sparring.training.state import State
-from sparring.training.step import run_step
 
-ROUNDS, WARM = 5, 16
-STEPS = {"digits": 96, "dcgan": 24}
+ROUNDS = 4
+STEPS = {"digits": 96, "dcgan": 16}
 GOALS = {"shared": 0.85, "grown": 0.90}
+SAME_STEPS = 200
+SAME = {"float64": 1e-6, "float32": None}  # how far weights may be apart, where that is a goal
 
 Result = dict[str, Any]
 
@@ -38,66 +33,78 @@ Result = dict[str, Any]
 def measured(name: str, quick: bool) -> Result:
     """Rounds of one and two processes on one recipe."""
     batch = load_recipe(name).batch_size
-    settings = {"one": (1, batch), "shared": (2, batch), "grown": (2, 2 * batch)}
+    settings: dict[str, dict[str, int]] = {
+        "one": {"batch_size": batch},
+        "shared": {"batch_size": batch, "processes": 2},
+        "shared, bound": {"batch_size": batch // 2, "at_once": 2},
+        "grown": {"batch_size": 2 * batch, "processes": 2},
+        "grown, bound": {"batch_size": batch, "at_once": 2},
+    }
+    steps, rounds = (4, 1) if quick else (STEPS[name], ROUNDS)
     times: dict[str, list[float]] = {key: [] for key in settings}
-    for _ in range(1 if quick else ROUNDS):
-        for key, (processes, size) in settings.items():
-            times[key].append(milliseconds(name, processes, size, 4 if quick else STEPS[name]))
-    one = times["one"]
+    for _ in range(rounds):
+        for key, how in settings.items():
+            times[key].append(milliseconds(name, steps=steps, **how))
     efficiency = {
-        "shared": median(a / (2 * b) for a, b in zip(one, times["shared"], strict=True)),
-        "grown": median(a / b for a, b in zip(one, times["grown"], strict=True)),
+        key: round(median(a / b for a, b in zip(times["one"], own, strict=True)), 3)
+        / (2 if key.startswith("shared") else 1)
+        for key, own in times.items()
+        if key != "one"
     }
     rows = [
         {
-            "processes": processes,
-            "batch_size": size,
+            "": key,
+            "processes": how.get("processes", how.get("at_once", 1)),
+            "rows_each": how["batch_size"] // how.get("processes", 1),
             "ms_a_step": round(median(times[key]), 2),
-            "efficiency": round(efficiency[key], 3) if key in efficiency else None,
+            "efficiency": efficiency.get(key),
         }
-        for key, (processes, size) in settings.items()
+        for key, how in settings.items()
     ]
     goals = [
-        common.goal(f"efficiency, batch {key}", round(efficiency[key], 3), bound, at_least=True)
+        common.goal(f"efficiency, batch {key}", efficiency[key], bound, at_least=True)
         for key, bound in GOALS.items()
         if name == "digits" or key == "grown"
     ]
-    return {"settings": {"threads": 1, "rounds": len(one)}, "rows": rows, "goals": goals}
+    return {"settings": {"threads": 1, "rounds": rounds}, "rows": rows, "goals": goals}
 
 
-def milliseconds(name: str, processes: int, batch_size: int, steps: int) -> float:
-    """A step of so many processes, each a fresh one."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    words = ["-m", "benchmarks.scaling", "--worker", name, str(batch_size), str(steps)]
-    command = [sys.executable, *(launcher if processes > 1 else []), *words]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return float(json.loads(done.stdout.strip().splitlines()[-1]))
+def same(quick: bool) -> Result:
+    """The greatest difference between weights that one and two processes end with."""
+    steps = 4 if quick else SAME_STEPS
+    rows = []
+    with common.scratch() as folder:
+        for dtype in SAME:
+            files = [folder / f"{dtype}-{processes}.safetensors" for processes in (0, 1, 2)]
+            for processes, file in enumerate(files):
+                made = str(steps if processes else 0)
+                words = ("weights", "digits", dtype, made, str(file))
+                ended(start(*words, processes=processes or 1))
+            began, one, two = files
+            rows.append(
+                {
+                    "recipe": "digits",
+                    "numbers": dtype,
+                    "steps": steps,
+                    "apart": difference(one, two),
+                    "moved": difference(began, one),
+                }
+            )
+    goals = [
+        common.goal(f"weights apart, {row['numbers']}", row["apart"], bound, at_least=False)
+        for row in rows
+        if (bound := SAME[row["numbers"]])
+    ]
+    return {"rows": rows, "goals": goals}
 
 
-@ranks.joined()
-def worker(name: str, batch_size: int, steps: int) -> None:
-    """Time steps; the first process says how long one takes."""
-    torch.set_num_threads(1)
-    recipe = load_recipe(name, {"batch_size": batch_size})
-    state = State(
-        GAMES[recipe.game](recipe, open_data(recipe.data), common.CPU), recipe, common.CPU
-    )
-    for _ in range(WARM):
-        run_step(state)
-    state.statistics.clear()
-    ranks.any_of(False)  # all begin together
-    began = time.perf_counter()
-    for _ in range(steps):
-        run_step(state)
-    seconds = time.perf_counter() - began
-    if leads():
-        print(json.dumps(1000 * seconds / steps))
+def difference(one: Path, other: Path) -> float:
+    ours, theirs = load_file(one), load_file(other)
+    assert ours.keys() == theirs.keys()
+    return max(float((ours[k].double() - theirs[k].double()).abs().max()) for k in ours)
 
 
-PARTS = {name: lambda quick, name=name: measured(name, quick) for name in STEPS}
+PARTS = {name: lambda quick, name=name: measured(name, quick) for name in STEPS} | {"same": same}
 
 
 def show(name: str, result: Result) -> None:
@@ -106,10 +113,7 @@ def show(name: str, result: Result) -> None:
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--worker"]:
-        worker(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
-    else:
-        common.run_parts(__doc__, "scaling", PARTS, show)
+    common.run_parts(__doc__, "scaling", PARTS, show)
 
 
 if __name__ == "__main__":

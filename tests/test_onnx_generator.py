@@ -1,5 +1,8 @@
 """`evaluate` and `compare` on ONNX generators, of this program and of others."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -242,3 +245,15 @@ def test_the_extra_is_named_where_it_is_missing(
     assert answer.code == 2
     assert f"need {module}" in answer.value["error"]["message"]
     assert answer.value["error"]["hint"] == "pip install 'sparring[export]'"
+
+
+def test_the_runtime_tells_nobody_of_its_use(exported: Path, tmp_path: Path) -> None:
+    """It would keep what it is to send in the user's cache, and an identity of the machine."""
+    environment = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache")}
+    words = (
+        "import sys; from sparring.onnx_generator import *; OnnxGenerator(Path(sys.argv[1]), 'x')"
+    )
+    command = [sys.executable, "-c", words, str(exported)]
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path != exported]

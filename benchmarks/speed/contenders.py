@@ -49,7 +49,7 @@ def package(
     folder.create()
     game = GAMES[recipe.game](recipe, dataset, common.CPU, generator, discriminator)
     state = State(game, recipe, common.CPU)
-    referee = Referee()
+    referee = Referee(state, dataset)
     observers = [referee, History(folder, referee)]
 
     def run(steps: int) -> None:

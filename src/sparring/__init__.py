@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from sparring.version import __version__
@@ -11,6 +12,10 @@ _API = (
     *("project", "push", "sample", "style_mix", "train", "translate"),
 )
 __all__ = [*_API, "__version__"]
+
+# From 1.29 on ONNX Runtime tells Microsoft how it is used, from threads that forks do not have,
+# unless this is set before it is imported. Who wants that sets it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def __getattr__(name: str) -> Any:

@@ -144,14 +144,18 @@ def _add_up(x: Tensor) -> None:
         dist.all_reduce(x)
 
 
+def _total(x: Tensor) -> Tensor:
+    total = x.contiguous().clone()
+    _add_up(total)
+    return total
+
+
 class _Sum(torch.autograd.Function):
     """The sum over processes; its gradient is the sum of theirs."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        total = x.contiguous().clone()
-        _add_up(total)
-        return total
+        return _total(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -161,7 +165,11 @@ class _Sum(torch.autograd.Function):
 
 def summed(x: Tensor) -> Tensor:
     """The sum of all processes' x, differentiable; x itself where they are not together."""
-    return _Sum.apply(x) if _together else x
+    if not _together:
+        return x
+    if torch.is_grad_enabled() and x.requires_grad:
+        return _Sum.apply(x)
+    return _total(x)
 
 
 def mean(x: Tensor) -> Tensor:

@@ -6,10 +6,13 @@ block whose first line is a comment that says `not run:` and why.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,9 +108,27 @@ def test_every_block_of_a_page_runs(page: Path, folder: Path) -> None:
             exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), names)
             continue
         script = f"set -euo pipefail\n{block.code}"
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, f"{where}:\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr, where
+        code, told = in_bash(script)
+        assert code == 0, f"{where}:\n{told}"
+        assert "Traceback" not in told, where
+
+
+def in_bash(script: str, seconds: float = 120) -> tuple[int, str]:
+    """The exit code of a script and all it printed; whatever it started is ended with it."""
+    with (
+        tempfile.TemporaryFile("w+") as told,
+        subprocess.Popen(
+            ["bash", "-c", script], stdout=told, stderr=told, start_new_session=True
+        ) as bash,
+    ):
+        try:
+            code = bash.wait(seconds)
+        except subprocess.TimeoutExpired:
+            code = -1
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(bash.pid, signal.SIGKILL)
+        told.seek(0)
+        return code, told.read()
 
 
 def test_a_block_that_would_not_be_run_is_found() -> None:

@@ -139,7 +139,7 @@ def test_more_connections_than_files_are_no_end(images: Path, tmp_path: Path) ->
                 connection.close()
         assert 80 <= answers.count(b"200") <= 120
         assert answers.count(b"503") > 50
-        assert set(answers) == {b"200", b"503", b""}
+        assert set(answers) <= {b"200", b"503", b""}
         wait_until(lambda: server.get("/healthz").status_code == 200)
         assert server.get("/v1/models/digits/images/1.png").status_code == 200
         assert not [line for line in server.log() if line["event"] == "failure"]

@@ -73,10 +73,12 @@ def _plain(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) ->
 
 def _united(local: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance [C] of everything, of those of each process's equal share [2, C]."""
-    means, variances = ranks.whole(local[None]).unbind(1)
-    mean = means.mean(0)
-    # The law of total variance: within processes, and between them.
-    return mean, variances.mean(0) + (means - mean).square().mean(0)
+    if ranks.count() == 1:
+        return local[0], local[1]
+    mean, variance = local.double().unbind()
+    # In float64 the mean square may stand for the variance, and one short message is enough.
+    mean, square = ranks.mean(torch.stack([mean, variance + mean * mean])).unbind()
+    return mean.to(local.dtype), (square - mean * mean).to(local.dtype)
 
 
 def _exact(x: Tensor) -> torch.dtype:

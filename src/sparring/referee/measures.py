@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,7 +40,9 @@ def nearest_neighbours(real: Tensor, fake: Tensor) -> tuple[float, float]:
     neighbours = int(math.sqrt(2 * count)) // 2 * 2 + 1
     apart = torch.cdist(both, both)
     apart.fill_diagonal_(torch.inf)
-    near = apart.topk(neighbours, largest=False).indices
+    # Which they are, not their order: several times as quick as topk.
+    near = torch.from_numpy(np.argpartition(apart.cpu().numpy(), neighbours - 1, axis=1))
+    near = near[:, :neighbours]
     says_fake = (near >= count).float().mean(1) > 0.5
     right = says_fake == (torch.arange(2 * count) >= count)
     return float(right.double().mean()), 0.5 / math.sqrt(count)

@@ -28,6 +28,7 @@ NEEDS = (
 BACKLOG = 2048  # connections that wait to be accepted
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 OTHER_FILES = 100  # that a process holds open besides connections
+LOOK_EVERY = 0.1  # seconds between looks at whether a process has died
 BRIEF, MOST_DEATHS = 5.0, 3  # a process that lives no longer is not started a fourth time
 
 
@@ -177,7 +178,11 @@ def _supervise(
         if not leaving:
             start(place)
     while places:
-        process, status = os.wait()
+        # Never a wait without an end: a signal just before it would be seen only after it.
+        process, status = os.waitpid(-1, os.WNOHANG)
+        if not process:
+            time.sleep(LOOK_EVERY)
+            continue
         place, started = places.pop(process)
         if leaving:
             continue

@@ -29,7 +29,7 @@ from sparring import ranks
 from sparring.data import open_data
 from sparring.games import GAMES
 from sparring.launch import leads
-from sparring.recipes import load_recipe
+from sparring.recipes import load_recipe, parse_override
 from sparring.training.state import State
 from sparring.training.step import run_step
 
@@ -135,7 +135,7 @@ def write_weights(name: str, dtype: str, steps: int, file: Path) -> None:
 @ranks.joined()
 def count_traffic(name: str, batch_size: int, words: list[str]) -> None:
     """Print a step's messages, their bytes and PyTorch's operations: means over a round."""
-    state = state_of(name, batch_size=batch_size, **dict(word.split("=", 1) for word in words))
+    state = state_of(name, batch_size=batch_size, **dict(map(parse_override, words)))
     found = {"messages": 0, "bytes": 0}
     add_up = ranks._add_up
 

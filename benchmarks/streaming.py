@@ -28,6 +28,7 @@ import torch
 import sparring
 from benchmarks import common
 from benchmarks.memory import watched
+from sparring import api
 from sparring.data import Dataset, open_data, to_network
 from sparring.games import GAMES
 from sparring.png import png
@@ -116,9 +117,9 @@ def waiting(quick: bool) -> Result:
             list(pool.map(unpack, sorted((folder / "shards").iterdir())))
         open_data(Data(name=str(folder / "shards"), size=SIZE))
         small = folder / "digits.safetensors"
-        sparring.api.pack("mnist5k", small)
+        api.pack("mnist5k", small)
         pictures = folder / "pictures.safetensors"
-        sparring.api.pack(str(folder / "shards"), pictures, size=SIZE)
+        api.pack(str(folder / "shards"), pictures, size=SIZE)
         cases = [
             ("tar shards", "dcgan", folder / "shards", folder / "cache" / "packed"),
             ("folder", "dcgan", folder / "files", folder / "cache" / "packed"),
@@ -242,7 +243,7 @@ def sampling(quick: bool) -> Result:
 def bare_rate(run: Path, count: int, batch: int = 64) -> float:
     """Samples a second of the generator and nothing else: the same latents again and again."""
     generator = sparring.load(run)
-    z = torch.randn(batch, sparring.api.read(run).latent.size)
+    z = torch.randn(batch, api.read(run).latent.size)
     for _ in range(3):
         generator(z)
     rates = []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from sparring import ranks
 from sparring.errors import InputError
-from sparring.observers.referee import CANDIDATE, HEALTHY
+from sparring.observers.referee import CANDIDATE, HEALTHY, Referee
 from sparring.recipe import Recipe, differences
 from sparring.recipes import load_recipe
 from sparring.referee import Finding
@@ -29,19 +29,28 @@ def check_action(recipe: Recipe) -> None:
 
 
 def rescued(
-    folder: RunFolder, state: State, finding: Finding, make: Make
-) -> tuple[State, checkpoint.Checkpoint, dict[str, Any]]:
-    """The healthy state to go on from, its checkpoint, and what was done in words and numbers.
+    folder: RunFolder, state: State, finding: Finding, make: Make, referee: Referee
+) -> tuple[State, float, dict[str, Any]]:
+    """The healthy state to go on from, the seconds it took, and what was done in words and numbers.
 
-    All draws are made anew, so that the same accident does not happen again.
+    All draws are made anew, so that the same accident does not happen again. What preflight warned
+    about was at work from the first step: then that is changed too and the run begins again, as it
+    does where a state that looked healthy was gone back to in vain.
     """
     found = checkpoint.read(folder.checkpoints / HEALTHY)
     with suppress(FileNotFoundError):
         (folder.checkpoints / CANDIDATE).unlink()
-    known = {key: value for key, value in finding.keys.items() if value is not None}
-    changed = load_recipe(state.recipe, known | {"redrawn": state.recipe.redrawn + 1})
-    healthy = make(changed)
-    checkpoint.restore(healthy, found)
+    warned = [known_keys(warning["keys"]) for warning in referee.story.facts.warned]
+    changes = known_keys(finding.keys) | {k: v for keys in warned for k, v in keys.items()}
+    changed = load_recipe(state.recipe, changes | {"redrawn": state.recipe.redrawn + 1})
+    healthy, seconds = make(changed), 0.0
+    in_vain = any(one["to"] == found.meta["step"] for one in referee.rescues)
+    if any(warned) or in_vain:
+        path, data = folder.checkpoints / HEALTHY, referee.dataset.fingerprint
+        checkpoint.save(healthy, path, seconds=seconds, data=data)
+    else:
+        checkpoint.restore(healthy, found)
+        seconds = found.meta["seconds"]
     told = {
         "step": state.step,
         "to": healthy.step,
@@ -51,4 +60,9 @@ def rescued(
             key: list(values) for key, values in differences(state.recipe, changed).items()
         },
     }
-    return healthy, found, told
+    return healthy, seconds, told
+
+
+def known_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that come with a value; what the others should be is the user's to say."""
+    return {key: value for key, value in keys.items() if value is not None}

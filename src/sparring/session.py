@@ -24,7 +24,7 @@ from sparring.model import write_model
 from sparring.observers import Checkpoints, Evaluation, History, Progress, Referee, Snapshots
 from sparring.observers.referee import HEALTHY, GoBack
 from sparring.recipe import Evaluation as EvaluationKeys
-from sparring.referee import Finding
+from sparring.referee import Finding, preflight
 from sparring.report import write_report
 from sparring.rescuing import Make, check_action, rescued
 from sparring.run import RunFolder, write_json, write_text
@@ -161,11 +161,13 @@ class Session:
 
     def _go_back(self, finding: Finding) -> None:
         """Go on from the last healthy state with the change that a finding advises."""
-        self.state, found, told = rescued(self.folder, self.state, finding, self.make)
+        self.state, self.seconds, told = rescued(
+            self.folder, self.state, finding, self.make, self.referee
+        )
+        self.referee.known = preflight(self.state.recipe, self.dataset, self.state.game)
         self.folder.cut_history(self.state.step)
         self.referee.rescues.append(told)
         self.referee.resume(self.state, self.folder.read_history())
-        self.seconds = found.meta["seconds"]
         # At once, so that whatever happens the run goes on from here.
         self.checkpoints.save(self.state, self.seconds)
         self._write_first()

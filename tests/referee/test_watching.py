@@ -153,14 +153,33 @@ def test_rescue_goes_back_from_nan_and_resumes_bit_for_bit(
     assert all(torch.equal(tensor, theirs[key]) for key, tensor in ours.items())
 
 
-def test_rescue_gives_up_after_so_many(tmp_path: Path) -> None:
+def test_rescue_gives_up_after_so_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for code in [code for code in FINDINGS if code != "nonfinite"]:
+        monkeypatch.delitem(FINDINGS, code)
+
     def always(batch: Any) -> torch.Tensor:
         return batch.on_fake.logits * (float("nan") if batch.move.step >= 100 else 0.0)
 
     keys = RING | {"referee.action": "rescue", "referee.rescues": 2}
     with pytest.raises(StoppedByFinding):
         sparring.train("ring", out=tmp_path / "run", overrides=keys, terms=[Term("trap", always)])
-    assert len(findings_of(tmp_path / "run")["rescues"]) == 2
+    first, second = findings_of(tmp_path / "run")["rescues"]
+    # What was gone back to in vain is no healthy state: the second time it begins again.
+    assert first["to"] > 0
+    assert second["to"] == 0
+
+
+def test_a_rescue_changes_what_preflight_warned_about_and_begins_again(tmp_path: Path) -> None:
+    keys = RING | {"referee.action": "rescue", "optimizer.discriminator.lr": 0.05}
+    trapped = {"terms": [trap(155)]}
+    run = sparring.train("ring", out=tmp_path / "run", overrides=keys, **trapped)
+    found = findings_of(run.path)
+    rescue = found["rescues"][0]
+    assert rescue["to"] == 0
+    assert rescue["changes"]["optimizer.discriminator.lr"] == [0.05, 0.001]
+    history = [json.loads(line) for line in run.folder.history.read_text().splitlines()]
+    assert [tick["step"] for tick in history] == list(range(10, 201, 10))
+    assert not [one for one in found["findings"] if one["code"] == "high-rate"]
 
 
 def test_one_process_only_can_rescue(monkeypatch: pytest.MonkeyPatch) -> None:

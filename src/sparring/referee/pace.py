@@ -99,7 +99,7 @@ def stalled(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         f"samples are {now:.2f} from the data, no nearer than {before:.2f} at step "
         f"{half[0].step:,} (beyond {far(facts)} they are unlike it)",
         "change one thing: the rates, a penalty, the width; train longer only if scores improve",
-        facts.rate_times("generator", 1 / 3) | facts.rate_times("discriminator", 1 / 3),
+        dict.fromkeys(["optimizer.generator.lr", "optimizer.discriminator.lr", "penalties"]),
         half[-1].step,
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -64,8 +64,10 @@ def preflight(recipe: Recipe, dataset: Dataset, game: Game) -> list[Finding]:
     return [finding for check in CHECKS for finding in check(setup)]
 
 
-def warning(code: str, evidence: str, advice: str) -> Finding:
-    return Finding(code, "warning", 0, evidence, advice)
+def warning(
+    code: str, evidence: str, advice: str, keys: Mapping[str, Any] | None = None
+) -> Finding:
+    return Finding(code, "warning", 0, evidence, advice, keys or {})
 
 
 def coupled_penalty(setup: Setup) -> Iterator[Finding]:
@@ -116,6 +118,7 @@ def adam_momentum(setup: Setup) -> Iterator[Finding]:
                 "adam-momentum",
                 f"Adam's beta1 {chosen.betas[0]:g} lets the {player} overshoot its opponent",
                 f"set optimizer.{player}.betas=[0.5,{chosen.betas[1]:g}]",
+                {f"optimizer.{player}.betas": [0.5, chosen.betas[1]]},
             )
 
 
@@ -173,6 +176,7 @@ def high_rate(setup: Setup) -> Iterator[Finding]:
                 "high-rate",
                 f"rate {chosen.lr:g} of the {player} is far above the usual 1e-4 to 1e-3",
                 f"set optimizer.{player}.lr=1e-3 or less",
+                {f"optimizer.{player}.lr": 1e-3},
             )
 
 
@@ -184,6 +188,7 @@ def heavy_penalty(setup: Setup) -> Iterator[Finding]:
                 "heavy-penalty",
                 f"weight {penalty.weight:g} of penalty {penalty.name} is far above the usual",
                 f"set penalties.{place}.weight=10 or less",
+                {f"penalties.{place}.weight": 10.0},
             )
 
 
@@ -217,6 +222,7 @@ def slow_average(setup: Setup) -> Iterator[Finding]:
             f"the averaged generator's half-life of {ema.half_life:,.0f} samples is no shorter "
             f"than the run of {total:,}",
             f"set ema.half_life={max(1, total // 10)} or less, or ema.ramp_up=0.05",
+            {"ema.half_life": max(1, total // 10)},
         )
 
 
@@ -228,6 +234,7 @@ def two_sided_smoothing(setup: Setup) -> Iterator[Finding]:
             "two-sided-smoothing",
             f"fake labels are smoothed by {smoothing.fake:g}; the published advice is one-sided",
             "set loss.smoothing.fake=0",
+            {"loss.smoothing.fake": 0.0},
         )
 
 
@@ -247,6 +254,7 @@ def unbounded_critic(setup: Setup) -> Iterator[Finding]:
                 "unbounded-critic",
                 "the Wasserstein loss grows without end where nothing bounds the critic's slope",
                 "set penalties=[{name: r1, weight: 1}], or loss.name=logistic",
+                {"penalties": [{"name": "r1", "weight": 1.0}]},
             )
 
 

@@ -13,7 +13,7 @@ from sparring.errors import InputError, StoppedByFinding
 from sparring.objectives import Term
 from sparring.observers import Referee
 from sparring.recipe import Recipe
-from sparring.referee import FINDINGS, Look, judge
+from sparring.referee import FINDINGS, Finding, Look, judge
 from sparring.referee.facts import Facts
 from sparring.referee.gauge import Gauge, scheduled
 from sparring.training import checkpoint
@@ -167,6 +167,22 @@ def test_rescue_gives_up_after_so_many(tmp_path: Path, monkeypatch: pytest.Monke
     # What was gone back to in vain is no healthy state: the second time it begins again.
     assert first["to"] > 0
     assert second["to"] == 0
+
+
+def test_what_looks_bad_early_is_given_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def always(facts: Facts, looks: Any) -> Finding:
+        keys = facts.rate_times("generator", 1 / 2)
+        return Finding("stalled", "warning", looks[0].step, "so it is", "change it", keys)
+
+    for code in [code for code in FINDINGS if code != "nonfinite"]:
+        monkeypatch.delitem(FINDINGS, code)
+    monkeypatch.setitem(FINDINGS, "stalled", always)
+    sparring.train("ring", out=tmp_path / "run", overrides=RING | {"referee.action": "rescue"})
+    rescues = findings_of(tmp_path / "run")["rescues"]
+    assert len(rescues) == 3
+    assert all(one["step"] - one["to"] >= 0.25 * RING["steps"] for one in rescues)
 
 
 def test_a_rescue_changes_what_preflight_warned_about_and_begins_again(tmp_path: Path) -> None:

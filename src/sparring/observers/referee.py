@@ -16,6 +16,8 @@ from sparring.training import checkpoint
 from sparring.training.loop import Tick
 from sparring.training.state import State
 
+# Of a run: what looks bad so soon after its beginning, or after a change, may come right by itself.
+PATIENCE = 0.25
 HEALTHY, CANDIDATE = "healthy.safetensors", "candidate.safetensors"
 
 
@@ -86,6 +88,7 @@ class Referee:
         self.look = self.gauge.look(tick, state, bad)
         self.new = self.story.add(self.look)
         self.write()
+        self._go_back_if_due(state)
         for finding in self.new:
             self._act(finding, state)
         if state.recipe.referee.action == "rescue" and self.is_well:
@@ -96,12 +99,24 @@ class Referee:
         """Whether nothing bad holds."""
         return self.story.verdict != "unhealthy"
 
+    def _go_back_if_due(self, state: State) -> None:
+        """Raise GoBack where something bad holds that a rescue may be tried for by now."""
+        keys, since = state.recipe.referee, state.step
+        if keys.action != "rescue" or len(self.rescues) >= keys.rescues:
+            return
+        if self.rescues:
+            since -= self.rescues[-1]["to"]
+        early = since < PATIENCE * state.recipe.steps
+        for finding in self.story.findings:
+            if can_rescue(finding) and (finding.code == "nonfinite" or not early):
+                raise GoBack(finding)
+
     def _act(self, finding: Finding, state: State) -> None:
-        """Stop, go back, or tell of it."""
+        """Stop, or tell of it."""
         keys = state.recipe.referee
-        if keys.action == "rescue" and can_rescue(finding) and len(self.rescues) < keys.rescues:
-            raise GoBack(finding)
-        hopeless = finding.severity == "fatal" and keys.action != "warn"
+        left = keys.action == "rescue" and len(self.rescues) < keys.rescues
+        waits = left and can_rescue(finding)  # it is not too late, only too early
+        hopeless = finding.severity == "fatal" and keys.action != "warn" and not waits
         if finding.code == "nonfinite" or hopeless:
             raise StoppedByFinding(f"training stopped: {finding.evidence}", finding.advice)
         self.tell(finding)
@@ -131,4 +146,4 @@ class Referee:
 def can_rescue(finding: Finding) -> bool:
     """Whether a finding is bad and names a change to make."""
     known = any(value is not None for value in finding.keys.values())
-    return finding.severity != "info" and known
+    return finding.severity != "info" and known and not finding.resolved

@@ -35,7 +35,7 @@ def rescued(
 
     All draws are made anew, so that the same accident does not happen again. What preflight warned
     about was at work from the first step: then that is changed too and the run begins again, as it
-    does where a state that looked healthy was gone back to in vain.
+    does where the state kept was gone back to in vain, or is younger than what is wrong.
     """
     found = checkpoint.read(folder.checkpoints / HEALTHY)
     with suppress(FileNotFoundError):
@@ -44,8 +44,9 @@ def rescued(
     changes = known_keys(finding.keys) | {k: v for keys in warned for k, v in keys.items()}
     changed = load_recipe(state.recipe, changes | {"redrawn": state.recipe.redrawn + 1})
     healthy, seconds = make(changed), 0.0
-    in_vain = any(one["to"] == found.meta["step"] for one in referee.rescues)
-    if any(warned) or in_vain:
+    kept = found.meta["step"]
+    in_vain = any(one["to"] == kept for one in referee.rescues)
+    if any(warned) or in_vain or kept > finding.step:
         path, data = folder.checkpoints / HEALTHY, referee.dataset.fingerprint
         checkpoint.save(healthy, path, seconds=seconds, data=data)
     else:

@@ -34,19 +34,19 @@ def rescued(
     """The healthy state to go on from, the seconds it took, and what was done in words and numbers.
 
     All draws are made anew, so that the same accident does not happen again. What preflight warned
-    about was at work from the first step: then that is changed too and the run begins again, as it
+    about was at work from the first step: then that alone is changed and the run begins again, as it
     does where the state kept was gone back to in vain, or is younger than what is wrong.
     """
     found = checkpoint.read(folder.checkpoints / HEALTHY)
     with suppress(FileNotFoundError):
         (folder.checkpoints / CANDIDATE).unlink()
-    warned = [known_keys(warning["keys"]) for warning in referee.story.facts.warned]
-    changes = known_keys(finding.keys) | {k: v for keys in warned for k, v in keys.items()}
+    warned = known_keys({k: v for w in referee.story.facts.warned for k, v in w["keys"].items()})
+    changes = warned or known_keys(finding.keys)
     changed = load_recipe(state.recipe, changes | {"redrawn": state.recipe.redrawn + 1})
     healthy, seconds = make(changed), 0.0
     kept = found.meta["step"]
     in_vain = any(one["to"] == kept for one in referee.rescues)
-    if any(warned) or in_vain or kept > finding.step:
+    if warned or in_vain or kept > finding.step:
         path, data = folder.checkpoints / HEALTHY, referee.dataset.fingerprint
         checkpoint.save(healthy, path, seconds=seconds, data=data)
     else:

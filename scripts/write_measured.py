@@ -40,6 +40,9 @@ WITH_PARTS = (
     "r3gan",
     "referee",
     "scaling",
+    "growth",
+    "streaming",
+    "faults",
     "scarce",
     "serving",
     "sngan",
@@ -213,6 +216,20 @@ ABOUT = {
         "Two processes",
         "One process against two on the same machine, one thread each, taking turns. Efficiency 1 "
         "would mean that the second process costs nothing.",
+    ),
+    "growth": (
+        "Growth",
+        "`dcgan` with one thing growing, and a step of several processes as the sum of its parts. "
+        "See the page What more of everything costs.",
+    ),
+    "streaming": (
+        "Data",
+        "Memory of packing and training on a large set, the share of a step that its real images "
+        "take, samples to disk, the audit.",
+    ),
+    "faults": (
+        "Faults",
+        "A process killed, a full disk, a data file that vanishes: what was lost, what was said.",
     ),
     "serving": (
         "The HTTP service",

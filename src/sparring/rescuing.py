@@ -34,8 +34,8 @@ def rescued(
     """The healthy state to go on from, the seconds it took, and what was done in words and numbers.
 
     All draws are made anew, so that the same accident does not happen again. What preflight warned
-    about was at work from the first step: then that alone is changed and the run begins again. So it
-    does where the state kept was gone back to in vain, or is younger than what is wrong.
+    about was at work from the first step: then that alone changes and the run begins again. So it
+    does where the state kept was gone back to in vain or is younger than what is wrong.
     """
     found = checkpoint.read(folder.checkpoints / HEALTHY)
     with suppress(FileNotFoundError):

@@ -128,8 +128,8 @@ def data(quick: bool) -> Result:
             process = train(out, *words, cache=cache)
             while last_step(out) is None:
                 time.sleep(0.05)
-            for path in cache.rglob("*.npy"):
-                damage(path)
+            (packed,) = (path for path in (cache / "packed").iterdir() if path.is_file())
+            damage(packed)
             code, told = end(process)
             kept = last_step(out)
             again, _ = end(train(out, "--resume", cache=cache))
@@ -186,9 +186,10 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def said(told: str) -> str:
-    """The line with which a run says what went wrong."""
-    lines = [line.strip() for line in told.splitlines() if "rror" in line or "lost" in line]
-    return lines[0][:200] if lines else ""
+    """What a run said of what went wrong: that another process is lost, or its last lines."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    lost = [line for line in lines if "has lost another" in line]
+    return " / ".join(lost[:1] or lines[-2:])[:300]
 
 
 def last_step(out: Path) -> int | None:
@@ -233,7 +234,7 @@ def small_disk(folder: Path, megabytes: int = 40) -> Iterator[Path]:
 def folder_of_images(folder: Path) -> Path:
     """The bundled digits as a folder of files."""
     folder.mkdir()
-    images = open_data(Data(name="mnist5k")).images
+    images = open_data(Data(name="mnist5k")).values
     for number in range(2000):
         Image.fromarray(images[number, 0].numpy()).save(folder / f"{number}.png")
     return folder

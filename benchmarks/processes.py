@@ -1,7 +1,7 @@
 """Workers of the benchmarks of several processes: they make steps of a recipe, and say how it went.
 
     python -m benchmarks.processes time RECIPE BATCH_SIZE STEPS
-    python -m benchmarks.processes weights RECIPE DTYPE STEPS FILE
+    python -m benchmarks.processes weights RECIPE DTYPE STEPS FILE [KEY=VALUE ...]
     python -m benchmarks.processes traffic RECIPE BATCH_SIZE [KEY=VALUE ...]
     python -m benchmarks.processes messages TIMES NUMBERS ...
 
@@ -113,9 +113,10 @@ def time_steps(name: str, batch_size: int, steps: int) -> None:
 
 
 @ranks.joined()
-def write_weights(name: str, dtype: str, steps: int, file: Path) -> None:
+def write_weights(name: str, dtype: str, steps: int, file: Path, words: list[str]) -> None:
     """Write what is trained, and its averages, after so many steps in full precision."""
-    exact = {f"precision.{player}": "fp32" for player in ("generator", "discriminator")}
+    exact: dict[str, Any] = {f"precision.{one}": "fp32" for one in ("generator", "discriminator")}
+    exact |= dict(map(parse_override, words))
     state = state_of(name, getattr(torch, dtype), **exact)
     for _ in range(steps):
         run_step(state)
@@ -187,7 +188,7 @@ def main() -> None:
     if what == "time":
         time_steps(first, int(rest[0]), int(rest[1]))
     elif what == "weights":
-        write_weights(first, rest[0], int(rest[1]), Path(rest[2]))
+        write_weights(first, rest[0], int(rest[1]), Path(rest[2]), rest[3:])
     elif what == "traffic":
         count_traffic(first, int(rest[0]), rest[1:])
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -40,9 +40,9 @@ def rescued(
     found = checkpoint.read(folder.checkpoints / HEALTHY)
     with suppress(FileNotFoundError):
         (folder.checkpoints / CANDIDATE).unlink()
-    warned = known_keys({k: v for w in referee.story.facts.warned for k, v in w["keys"].items()})
-    changes = warned or known_keys(finding.keys)
-    changed = load_recipe(state.recipe, changes | {"redrawn": state.recipe.redrawn + 1})
+    warned = referee.story.facts.advised
+    changes = (warned or finding.changes) | {"redrawn": state.recipe.redrawn + 1}
+    changed = load_recipe(state.recipe, changes)
     healthy, seconds = make(changed), 0.0
     kept = found.meta["step"]
     in_vain = any(one["to"] == kept for one in referee.rescues)
@@ -62,8 +62,3 @@ def rescued(
         },
     }
     return healthy, seconds, told
-
-
-def known_keys(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that come with a value; what the others should be is the user's to say."""
-    return {key: value for key, value in keys.items() if value is not None}

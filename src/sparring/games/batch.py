@@ -42,8 +42,7 @@ class LatentBatch:
     @cached_property
     def _indices(self) -> Tensor:
         """Of the real samples."""
-        move = self.move
-        return self.game.sampler.at(move.position, move.batch_size)[move.part]
+        return self.game.rows(self.move)
 
     @cached_property
     def real(self) -> Tensor:

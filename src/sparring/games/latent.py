@@ -173,11 +173,15 @@ class LatentGame:
         """What reads a memory-mapped data set, once the game has its sampler."""
         return Ahead(self.dataset.values, self.sampler) if self.dataset.mapped else None
 
+    def rows(self, move: Move) -> Tensor:
+        """Which real samples a move's part looks at."""
+        return self.sampler.at(move.position, move.batch_size)[move.part]
+
     def real(self, move: Move) -> Tensor:
         """The real samples of a move's part, as in the data set."""
         if self.ahead is not None:
             return self.ahead.rows(move.position, move.batch_size, move.part)
-        return self.dataset.values[self.sampler.at(move.position, move.batch_size)[move.part]]
+        return self.dataset.values[self.rows(move)]
 
     def as_grown(self, real: Tensor) -> Tensor:
         """Real images [N, C, H, W] with as much detail as generated ones have at this stage."""

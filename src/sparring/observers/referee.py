@@ -145,5 +145,4 @@ class Referee:
 
 def can_rescue(finding: Finding) -> bool:
     """Whether a finding is bad and names a change to make."""
-    known = any(value is not None for value in finding.keys.values())
-    return finding.severity != "info" and known and not finding.resolved
+    return finding.severity != "info" and bool(finding.changes) and not finding.resolved

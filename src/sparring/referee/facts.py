@@ -62,6 +62,11 @@ class Facts:
         return {f"optimizer.{player}.lr": None if rate is None else float(f"{rate * factor:.3g}")}
 
     @property
+    def advised(self) -> dict[str, Any]:
+        """The keys that preflight would have changed, with their values."""
+        return {key: value for one in self.warned for key, value in one["keys"].items()}
+
+    @property
     def penalized(self) -> bool:
         """Whether a penalty bounds the discriminator's slope."""
         return bool(self.recipe.get("penalties")) or self.recipe.get("clip_weights") is not None

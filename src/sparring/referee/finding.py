@@ -27,6 +27,11 @@ class Finding:
     until: int | None = None
     resolved: bool = False
 
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The keys that come with a value."""
+        return {key: value for key, value in self.keys.items() if value is not None}
+
     def json(self) -> dict[str, Any]:
         return asdict(self) | {"keys": dict(self.keys)}
 

@@ -32,6 +32,6 @@ def came_true(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         f"{codes} had been warned about before the first step, and samples are "
         f"{nearest(recent[-1]):.2g} from the data (healthy runs come nearer than {doubtful:g})",
         "; ".join(dict.fromkeys(warning["advice"] for warning in facts.warned)),
-        {key: value for warning in facts.warned for key, value in warning["keys"].items()},
+        facts.advised,
         recent[-1].step,
     )

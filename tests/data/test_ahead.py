@@ -28,8 +28,10 @@ def test_the_rows_are_those_of_the_sampler(positions: list[int], parts: list[sli
 def test_the_next_batch_is_read_before_it_is_asked_for() -> None:
     ahead = Ahead(VALUES, Sampler(torch.arange(40), seed=1))
     ahead.rows(0, 8, slice(0, 8))
-    (coming,) = ahead._coming.values()
-    assert len(coming.result(timeout=10)) == 8
+    ((key, coming),) = ahead._coming.items()
+    assert key == (8, 0, 8)
+    wanted = VALUES[Sampler(torch.arange(40), seed=1).at(8, 8)]
+    assert torch.equal(torch.from_numpy(coming.result(timeout=10)), wanted)
 
 
 def test_a_packed_set_trains_as_one_in_memory(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Reading ahead changes when rows are read, never which."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,30 +8,31 @@ import torch
 
 from helpers import samples_of, small_game, small_state
 from sparring.data import Ahead, Sampler, open_data, write_packed
+from sparring.errors import InputError
 from sparring.recipe import Data
 from sparring.training.step import run_step
 
-VALUES = torch.arange(50 * 4, dtype=torch.float32).view(50, 4)
+DATASET = samples_of(torch.arange(50 * 4, dtype=torch.float32).view(50, 4))
 
 
 @pytest.mark.parametrize("positions", [range(0, 300, 8), [0, 8, 24, 24, 0, 160, 152]])
 @pytest.mark.parametrize("parts", [[slice(0, 8)], [slice(0, 3), slice(3, 8)]])
 def test_the_rows_are_those_of_the_sampler(positions: list[int], parts: list[slice]) -> None:
     sampler = Sampler(torch.arange(40), seed=1)
-    ahead = Ahead(VALUES, sampler)
+    ahead = Ahead(DATASET, sampler)
     for position in positions:
         for part in parts:
-            wanted = VALUES[Sampler(torch.arange(40), seed=1).at(position, 8)[part]]
+            wanted = DATASET.values[Sampler(torch.arange(40), seed=1).at(position, 8)[part]]
             assert torch.equal(ahead.rows(position, 8, part), wanted)
     assert len(ahead._coming) <= 2 * len(parts)
 
 
 def test_the_next_batch_is_read_before_it_is_asked_for() -> None:
-    ahead = Ahead(VALUES, Sampler(torch.arange(40), seed=1))
+    ahead = Ahead(DATASET, Sampler(torch.arange(40), seed=1))
     ahead.rows(0, 8, slice(0, 8))
     ((key, coming),) = ahead._coming.items()
     assert key == (8, 0, 8)
-    wanted = VALUES[Sampler(torch.arange(40), seed=1).at(8, 8)]
+    wanted = DATASET.values[Sampler(torch.arange(40), seed=1).at(8, 8)]
     assert torch.equal(torch.from_numpy(coming.result(timeout=10)), wanted)
 
 
@@ -45,3 +47,26 @@ def test_a_packed_set_trains_as_one_in_memory(tmp_path: Path) -> None:
             run_step(state)
     first, second = (state.game.players["generator"].state_dict() for state in states)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("left", [0, 5000])
+def test_a_file_that_is_cut_under_its_readers_is_an_error(tmp_path: Path, left: int) -> None:
+    path = tmp_path / "d.safetensors"
+    write_packed(samples_of(torch.randn(4000, 2)), path)
+    mapped = open_data(Data(name=str(path)))
+    ahead = Ahead(mapped, Sampler(mapped.splits["train"], seed=1))
+    os.truncate(path, left)
+    for read in (lambda: ahead.rows(0, 8, slice(0, 8)), lambda: mapped.split("test")):
+        with pytest.raises(InputError, match=f"cut short.* {left:,} bytes are left of"):
+            read()
+
+
+def test_a_file_that_is_removed_or_replaced_can_still_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "d.safetensors"
+    dataset = samples_of(torch.randn(4000, 2))
+    write_packed(dataset, path)
+    mapped = open_data(Data(name=str(path)))
+    path.unlink()
+    assert torch.equal(mapped.split("test"), dataset.split("test"))
+    path.write_bytes(b"another")
+    assert torch.equal(mapped.split("test"), dataset.split("test"))

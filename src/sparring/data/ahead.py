@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sparring.data.dataset import Dataset
 from sparring.data.sampler import Sampler
 
 Key = tuple[int, int, int]  # the position of a batch, the first and last row of it
@@ -20,8 +21,10 @@ class Ahead:
     (a move that was left out, a run that was resumed) is gathered when it is asked for.
     """
 
-    def __init__(self, values: Tensor, sampler: Sampler) -> None:
-        self._values = values.numpy()  # whose take is one thread's work: the others are busy
+    def __init__(self, dataset: Dataset, sampler: Sampler) -> None:
+        self._dataset = dataset
+        # NumPy's take is one thread's work: the others are busy.
+        self._values = dataset.values.numpy()
         self._sampler = sampler
         self._coming: dict[Key, Future[np.ndarray]] = {}
         self._thread = ThreadPoolExecutor(1, "reads ahead")
@@ -44,4 +47,5 @@ class Ahead:
         return self._sampler.at(position, batch_size)[start:stop].numpy()
 
     def _gather(self, indices: np.ndarray) -> np.ndarray:
+        self._dataset.check()
         return self._values.take(indices, axis=0)

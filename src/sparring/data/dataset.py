@@ -9,6 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from sparring.data.mapped import MappedFile
+
 SPLITS = ("train", "select", "test")
 MAX_HELD_OUT = 5000
 
@@ -40,8 +42,8 @@ class Dataset:
 
     Of an image-to-image set these are the images to be made, and `source` is what they are made
     of, with splits of its own. `pairs` names the splits in which image i of one belongs to image i
-    of the other; `files` are the names of the images, where partners are sought by them. `mapped`
-    samples lie on the disk and are read when they are looked at.
+    of the other; `files` are the names of the images, where partners are sought by them. With
+    `mapped` the samples lie in that file and are read when they are looked at.
     """
 
     name: str
@@ -57,7 +59,7 @@ class Dataset:
     source: Dataset | None = None
     pairs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    mapped: bool = False
+    mapped: MappedFile | None = None
 
     @property
     def is_images(self) -> bool:
@@ -70,7 +72,13 @@ class Dataset:
 
     def split(self, name: str) -> Tensor:
         """The samples of one split."""
+        self.check()
         return self.values[self.splits[name]]
+
+    def check(self) -> None:
+        """InputError if samples that lie in a file can be read no longer."""
+        if self.mapped is not None:
+            self.mapped.check()
 
     def split_labels(self, name: str) -> Tensor | None:
         return None if self.labels is None else self.labels[self.splits[name]]

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sparring.data.dataset import SPLITS, Dataset, Modes
+from sparring.data.mapped import MappedFile
 from sparring.errors import InputError
 from sparring.run import whole_file
 
@@ -64,22 +65,27 @@ def write_packed(dataset: Dataset, path: Path) -> None:
 def read_packed(path: Path) -> Dataset:
     """The data set in a packed file, its samples memory-mapped; InputError says what is wrong."""
     try:
+        mapped = MappedFile.of(path)
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             if about.get("format") != FORMAT:
                 raise InputError(
                     f"`{path}` is no packed data", "make it with `sparring data pack DATA FILE`"
                 )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            tensors = {name: file.get_tensor(name) for name in names}
+        for name in names:
+            if name != "samples":  # all but the samples are small: read once, they stay
+                tensors[name] = tensors[name].clone()
         words = json.loads(about["words"])
-        return _checked(tensors, words)
+        return _checked(tensors, words, mapped)
     except FileNotFoundError:
         raise InputError(f"`{path}` does not exist", "check the path") from None
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"`{path}` is damaged: {error}", "pack the data again") from None
 
 
-def _checked(tensors: dict[str, Tensor], words: dict[str, Any]) -> Dataset:
+def _checked(tensors: dict[str, Tensor], words: dict[str, Any], mapped: MappedFile) -> Dataset:
     """The parts put together; ValueError, KeyError or IndexError where they do not fit."""
     samples, labels = tensors["samples"], tensors.get("labels")
     splits = {name: tensors[name] for name in SPLITS}
@@ -104,7 +110,7 @@ def _checked(tensors: dict[str, Tensor], words: dict[str, Any]) -> Dataset:
         tuple(words["notes"]),
         words["content"],
         files=tuple(words.get("files", ())),
-        mapped=True,
+        mapped=mapped,
     )
 
 

@@ -38,7 +38,7 @@ def bring_to(dataset: Dataset, size: int | None, channels: int | None) -> Datase
     parts = [_converted(part, size, channels) for part in dataset.values.split(ROWS)]
     note = f"{have}x{height}x{width} brought to {channels}x{size}x{size}"
     notes = (*dataset.notes, note)
-    return replace(dataset, values=torch.cat(parts), notes=notes, content="", mapped=False)
+    return replace(dataset, values=torch.cat(parts), notes=notes, content="", mapped=None)
 
 
 def _converted(images: Tensor, size: int, channels: int) -> Tensor:

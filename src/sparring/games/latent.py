@@ -171,7 +171,7 @@ class LatentGame:
     @cached_property
     def ahead(self) -> Ahead | None:
         """What reads a memory-mapped data set, once the game has its sampler."""
-        return Ahead(self.dataset.values, self.sampler) if self.dataset.mapped else None
+        return Ahead(self.dataset, self.sampler) if self.dataset.mapped else None
 
     def rows(self, move: Move) -> Tensor:
         """Which real samples a move's part looks at."""

@@ -197,14 +197,18 @@ def picture(quick: bool) -> str | None:
     if not all(parts.values()):
         return None
     words = {"batch": "samples a batch", "pixels": "pixels", "width": "channels",
-             "samples": "images in the data set"}  # fmt: skip
+             "samples": "images in the set"}  # fmt: skip
     note = "dcgan, milliseconds a step (batch) or a sample (the others); both axes logarithmic"
     figure, axes = drawing.sheet("What a step costs as it grows", note, list(words), right=0.98)
     for panel, (what, part) in zip(axes, parts.items(), strict=True):
         assert part is not None
         across = [row[what] for row in part["rows"]]
         key = "ms_a_step" if what == "batch" else "ms_a_sample"
-        panel.loglog(across, [row[key] for row in part["rows"]], "o-", color=look.BLUE, ms=4)
+        costs = [row[key] for row in part["rows"]]
+        panel.loglog(across, costs, "o-", color=look.BLUE, ms=4)
+        # A decade at least: else noise would fill the panel.
+        spare = max(1.0, (10 * min(costs) / max(costs)) ** 0.5)
+        panel.set_ylim(0.8 * min(costs) / spare, 1.25 * max(costs) * spare)
         drawing.across(panel, f"{words[what]}   (exponent {part['exponent']['median']:.2f})")
         panel.minorticks_off()
     return drawing.save(figure, "growth", quick)

@@ -84,6 +84,9 @@ class Setting:
             "checkpoint_seconds": 1000,
             "seed": seed,
         }
+        # A base with rates of its own is a recipe of its own, whose name promises no others.
+        if any(key.endswith(".lr") for key in base.overrides):
+            common["name"] = f"short {self.base}"
         # A network of one's own starts from its own defaults: the recipe's options are named again.
         recipe = load_recipe(base.recipe)
         changed = {"generator": way.generator, "discriminator": way.discriminator}

@@ -122,6 +122,15 @@ def test_a_bad_combination_is_warned_of_and_its_advice_mends_it(
     assert found(*words, advised[1].rstrip(",:"))[0] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("digits", "lr=0.0015 (the recipe's own) or less"), ("mine", "lr=0.001 or less")],
+)
+def test_a_rate_that_was_raised_goes_back_to_the_recipe_s_own(name: str, advice: str) -> None:
+    (finding,), _, _ = found("digits", f"name={name}", "optimizer.discriminator.lr=0.03")
+    assert finding.advice == f"set optimizer.discriminator.{advice}"
+
+
 # Right beside the bad ones, and good.
 GOOD: dict[str, list[str]] = {
     "BatchNorm without a penalty": ["dcgan"],

@@ -15,7 +15,14 @@ from sparring.errors import InputError
 from sparring.recipe import Recipe, flat
 from sparring.recipes.text import parse_yaml, read_recipe, recipe_names, recipe_text
 
-__all__ = ["load_recipe", "parse_override", "recipe_names", "recipe_text", "validated"]
+__all__ = [
+    "load_recipe",
+    "own_rates",
+    "parse_override",
+    "recipe_names",
+    "recipe_text",
+    "validated",
+]
 
 # Pydantic's kinds of problems whose own words are for programmers.
 PLAINER = {
@@ -44,6 +51,19 @@ def load_recipe(
             section.clear()
         _assign(values, key, deepcopy(value))  # a later key may go into it, and it is the caller's
     return validated(values, where=values["name"] if isinstance(source, Recipe) else str(source))
+
+
+def own_rates(recipe: Recipe) -> dict[str, float]:
+    """The rates of the bundled recipe of the same name, by key, where this one has others."""
+    if recipe.name not in recipe_names():
+        return {}
+    own = load_recipe(recipe.name).optimizer
+    rates = {}
+    for player in ("generator", "discriminator"):
+        first, now = getattr(own, player), getattr(recipe.optimizer, player)
+        if first.name == now.name and first.lr != now.lr:
+            rates[f"optimizer.{player}.lr"] = first.lr
+    return rates
 
 
 def _values_of(recipe: Recipe) -> dict[str, Any]:

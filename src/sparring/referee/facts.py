@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from sparring.data import Dataset
 from sparring.games import Game, LatentGame
 from sparring.recipe import Recipe, flat
+from sparring.recipes import own_rates
 from sparring.referee.finding import Finding
 from sparring.referee.preflight import preflight
 
@@ -40,6 +41,8 @@ class Facts:
     batch_norm: tuple[str, ...] = ()  # the players that have batch normalization
     parameters: int = 0
     equilibrium: Mapping[str, float] | None = None
+    # Those of the bundled recipe of this name, by key, where the run has others.
+    own_rates: Mapping[str, float] = field(default_factory=dict)
     # What preflight says that training will suffer from: code, advice, keys.
     warned: Sequence[Mapping[str, Any]] = ()
 
@@ -57,9 +60,16 @@ class Facts:
         return self.recipe.get(f"optimizer.{player}.lr")
 
     def rate_times(self, player: str, factor: float) -> dict[str, Any]:
-        """The key of a player's rate with so many times its value, to three digits."""
-        rate = self.rate(player)
-        return {f"optimizer.{player}.lr": None if rate is None else float(f"{rate * factor:.3g}")}
+        """The key of a player's rate with so many times its value, to three digits.
+
+        The recipe's own rate comes first where the run has changed it the other way.
+        """
+        key, rate = f"optimizer.{player}.lr", self.rate(player)
+        if rate is None:
+            return {key: None}
+        own = self.own_rates.get(key, rate)
+        undone = own < rate if factor < 1 else own > rate
+        return {key: own if undone else float(f"{rate * factor:.3g}")}
 
     @property
     def advised(self) -> dict[str, Any]:
@@ -95,6 +105,7 @@ def facts_of(recipe: Recipe, dataset: Dataset, game: Game) -> Facts:
         batch_norm=normalized,
         parameters=sum(p.numel() for one in game.players.values() for p in one.parameters()),
         equilibrium=game.equilibrium(),
+        own_rates=own_rates(recipe),
         warned=warnings_of(preflight(recipe, dataset, game)),
     )
 

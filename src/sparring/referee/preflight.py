@@ -16,6 +16,7 @@ from sparring.networks.layers import couples
 from sparring.networks.minibatch import MinibatchStddev
 from sparring.networks.probe import last_operation, outputs
 from sparring.recipe import Network, Optimizer, Recipe
+from sparring.recipes import own_rates
 from sparring.referee.finding import Finding
 
 SMALL_BATCH = 16  # samples; the variance of fewer is mostly noise
@@ -170,13 +171,16 @@ def short_run(setup: Setup) -> Iterator[Finding]:
 
 def high_rate(setup: Setup) -> Iterator[Finding]:
     """Steps of Adam and RMSprop are as long as the rate says, whatever the gradient."""
+    own = own_rates(setup.recipe)
     for player, chosen in _optimizers(setup).items():
         if chosen.name != "sgd" and chosen.lr > HIGH_RATE:
+            key = f"optimizer.{player}.lr"
+            rate, whose = (own[key], " (the recipe's own)") if key in own else (1e-3, "")
             yield warning(
                 "high-rate",
                 f"rate {chosen.lr:g} of the {player} is far above the usual 1e-4 to 1e-3",
-                f"set optimizer.{player}.lr=1e-3 or less",
-                {f"optimizer.{player}.lr": 1e-3},
+                f"set {key}={rate:g}{whose} or less",
+                {key: rate},
             )
 
 

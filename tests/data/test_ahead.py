@@ -36,12 +36,16 @@ def test_the_next_batch_is_read_before_it_is_asked_for() -> None:
     assert torch.equal(torch.from_numpy(coming.result(timeout=10)), wanted)
 
 
-def test_a_packed_set_trains_as_one_in_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [0, 2**28])
+def test_a_packed_set_trains_as_one_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr("sparring.games.latent.READ_AT_ONCE", at_once)
     dataset = samples_of(torch.randn(60, 2, generator=torch.Generator().manual_seed(0)))
     write_packed(dataset, tmp_path / "d.safetensors")
     mapped = open_data(Data(name=str(tmp_path / "d.safetensors")))
     states = [small_state(game=small_game(dataset=one)) for one in (dataset, mapped)]
-    assert [state.game.ahead is not None for state in states] == [False, True]
+    assert [state.game.ahead is not None for state in states] == [False, at_once == 0]
     for state in states:
         for _ in range(12):
             run_step(state)
@@ -70,3 +74,13 @@ def test_a_file_that_is_removed_or_replaced_can_still_be_read(tmp_path: Path) ->
     assert torch.equal(mapped.split("test"), dataset.split("test"))
     path.write_bytes(b"another")
     assert torch.equal(mapped.split("test"), dataset.split("test"))
+
+
+def test_a_run_tells_that_its_file_was_cut(tmp_path: Path) -> None:
+    path = tmp_path / "d.safetensors"
+    write_packed(samples_of(torch.randn(4000, 2)), path)
+    state = small_state(game=small_game(dataset=open_data(Data(name=str(path)))))
+    run_step(state)
+    os.truncate(path, 0)
+    with pytest.raises(InputError, match="cut short"):
+        run_step(state)

@@ -73,6 +73,18 @@ def test_a_scorer_asks_for_them(folder: Path) -> None:
     assert counted.seen == 10 + 30 + 2 * 10
 
 
+def test_of_a_large_training_set_no_features_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted, digits = Counted(), images()
+    made = digits.split("select")
+    usual = Scorer(digits, "test", extractor=Counted().extractor).score(made, ["memorization"])
+    monkeypatch.setattr("sparring.metrics.MOST_KEPT", 0)
+    scorer = Scorer(digits, "test", extractor=counted.extractor)
+    for _ in range(2):
+        assert scorer.score(made, ["memorization"]) == usual
+    # The training set each time, once.
+    assert counted.seen == 10 + 2 * (30 + 10)
+
+
 @pytest.mark.usefixtures("slow")
 @pytest.mark.parametrize("harm", ["cut", "flipped", "emptied", "swapped"])
 def test_a_damaged_file_is_made_again(folder: Path, harm: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -142,7 +143,10 @@ def stream(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The samples of `sample` and their labels, -1 where there are no classes, part by part."""
     model, seeds, wanted = asked(path, count, seed, label, truncation)
-    for start in range(0, count, part):
-        inputs = model.prior.of(seeds[start : start + part], wanted)
-        labels = torch.full((len(inputs.z),), -1) if inputs.labels is None else inputs.labels
-        yield generate(model.generator, inputs, model.is_images, truncation), labels
+    with ThreadPoolExecutor(1, "inputs") as ahead:  # drawn while the part before is made
+        coming = ahead.submit(model.prior.of, seeds[:part], wanted)
+        for start in range(part, count + part, part):
+            inputs = coming.result()
+            coming = ahead.submit(model.prior.of, seeds[start : start + part], wanted)
+            labels = torch.full((len(inputs.z),), -1) if inputs.labels is None else inputs.labels
+            yield generate(model.generator, inputs, model.is_images, truncation), labels

@@ -35,6 +35,7 @@ from sparring.randomness import seed_of
 from sparring.recipe import Recipe
 
 GRID, CLOUD = 100, 2000  # latents of a snapshot: images, vectors
+READ_AT_ONCE = 2**28  # bytes of a file that is soon in memory as a whole
 
 
 class LatentGame:
@@ -170,8 +171,9 @@ class LatentGame:
 
     @cached_property
     def ahead(self) -> Ahead | None:
-        """What reads a memory-mapped data set, once the game has its sampler."""
-        return Ahead(self.dataset, self.sampler) if self.dataset.mapped else None
+        """What reads a memory-mapped data set that is large, once the game has its sampler."""
+        large = self.dataset.mapped and self.dataset.values.nbytes > READ_AT_ONCE
+        return Ahead(self.dataset, self.sampler) if large else None
 
     def rows(self, move: Move) -> Tensor:
         """Which real samples a move's part looks at."""
@@ -181,6 +183,7 @@ class LatentGame:
         """The real samples of a move's part, as in the data set."""
         if self.ahead is not None:
             return self.ahead.rows(move.position, move.batch_size, move.part)
+        self.dataset.check()
         return self.dataset.values[self.rows(move)]
 
     def as_grown(self, real: Tensor) -> Tensor:

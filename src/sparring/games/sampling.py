@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from sparring.data import Dataset, to_network, to_samples
 from sparring.errors import InputError
+from sparring.machine import keep_freed_memory
 from sparring.networks import takes_labels
 from sparring.networks.styles import has_styles, truncated
 from sparring.randomness import keyed
@@ -156,6 +157,7 @@ def in_batches(
 ) -> Tensor:
     """What `work` makes of rows z [N, ...] and labels, in batches of one size on the generator's
     device; the last one is filled up with zeros."""
+    keep_freed_memory()
     parameter = next(generator.parameters())
     chunk = CHUNK if z.dim() == 2 else max(1, min(CHUNK, CHUNK_PIXELS // z[0, 0].numel()))
     parts = []

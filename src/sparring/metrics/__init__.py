@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,15 @@ from sparring.metrics.modes import modes
 from sparring.metrics.needs import There, check_needs
 from sparring.metrics.neighbours import coverage, density, precision, recall
 from sparring.metrics.path_length import perceptual_path_length, source
-from sparring.metrics.record import Comparison, Estimate, Made, Provenance, Record, Source
+from sparring.metrics.record import (
+    Comparison,
+    Estimate,
+    Made,
+    Provenance,
+    Record,
+    Source,
+    once,
+)
 from sparring.metrics.vectors import moments, wasserstein
 
 __all__ = [
@@ -48,6 +56,10 @@ __all__ = [
     "need_labels",
     "source",
 ]
+
+# Bytes of the training set's features that are kept; of more they are made when they are needed.
+MOST_KEPT = 800_000_000
+ROWS = 4096  # of them at a time
 
 
 class Metric(NamedTuple):
@@ -182,7 +194,7 @@ class Scorer:
             raise InputError(f"{len(samples)} samples cannot be scored", "give at least 2")
 
     def _comparison(self, made: Made, needed: set[str]) -> Comparison:
-        train, held_out = self._train_and_held_out if "training set" in needed else (None, None)
+        memorizes = "training set" in needed
         fake = self.extractor(made.samples)
         return Comparison(
             self.real,
@@ -190,8 +202,8 @@ class Scorer:
             made.samples,
             self.dataset,
             self.extractor.logits(fake) if "classes" in needed else None,
-            train,
-            held_out,
+            self._train if memorizes else None,
+            self._held_out if memorizes else None,
             labels=made.labels,
             generator=made.generator,
             wanted=made.wanted,
@@ -202,10 +214,17 @@ class Scorer:
         )
 
     @cached_property
-    def _train_and_held_out(self) -> tuple[Tensor, Tensor]:
-        """Features of what generators were trained on, and of what none was."""
-        held_out = self.real if self.split != "all" else self._features_of("test")
-        return self._features_of("train"), held_out
+    def _held_out(self) -> Tensor:
+        """Features of what no generator was trained on."""
+        return self.real if self.split != "all" else self._features_of("test")
+
+    def _train(self) -> Iterable[Tensor]:
+        """Features of what generators were trained on: kept where they are few, else made anew."""
+        rows = self.dataset.splits["train"]
+        if len(rows) * self._held_out[0].nbytes > MOST_KEPT:
+            return self.extractor.parts(self.dataset.values, rows)
+        kept: Tensor = once(self._kept, "train", lambda: self._features_of("train"))
+        return kept.split(ROWS)
 
     def _features_of(self, split: str) -> Tensor:
         return real_features(self.extractor, self.dataset, split)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -30,20 +30,30 @@ class Extractor:
     part: int = 500
     of_floats: Callable[[Tensor], Tensor] | None = None  # of images in [-1, 1] that are not rounded
 
-    @torch.inference_mode()
     def __call__(self, samples: Tensor) -> Tensor:
+        """The features of all samples."""
+        return self.of(samples, torch.arange(len(samples)))
+
+    @torch.inference_mode()
+    def of(self, samples: Tensor, rows: Tensor) -> Tensor:
+        """The features of rows of samples."""
         features: Tensor | None = None
         done = 0
-        with waiting(f"{self.name} features of {len(samples):,} samples", len(samples)) as advance:
-            for part in samples.split(self.part):
-                found = self.function(part)
-                if features is None:
-                    features = found.new_empty((len(samples), found.shape[1]), dtype=torch.float64)
-                features[done : done + len(part)] = found
-                done += len(part)
-                advance(len(part))
+        for found in self.parts(samples, rows):
+            if features is None:
+                features = found.new_empty((len(rows), found.shape[1]), dtype=torch.float64)
+            features[done : done + len(found)] = found
+            done += len(found)
         assert features is not None
         return features
+
+    @torch.inference_mode()
+    def parts(self, samples: Tensor, rows: Tensor) -> Iterator[Tensor]:
+        """The features of rows of samples, part by part: all of them may be larger than memory."""
+        with waiting(f"{self.name} features of {len(rows):,} samples", len(rows)) as advance:
+            for part in rows.split(self.part):
+                yield self.function(samples[part])
+                advance(len(part))
 
     @torch.inference_mode()
     def logits(self, features: Tensor) -> Tensor:

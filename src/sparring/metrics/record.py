@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -44,11 +44,11 @@ class Comparison:
     """Features of real [N, F] and generated [M, F] samples in float64, and the samples.
 
     Only for metrics that say that they need them: class `logits` [M, K] of the generated samples,
-    features of the training set [T, F] and of data held out from training [H, F], `labels` [M] of
-    the generated samples, the `generator`, what each sample should be (`wanted`). `extractor` made
-    the features; `perceptual` ones, where there are any, are for comparing single samples. What
-    several metrics work out alike is put down in `found`; what depends on the real side alone in
-    `kept`, which a Scorer hands on to its next comparison.
+    features of the training set [T, F] (in parts, anew at each call) and of data held out from
+    training [H, F], `labels` [M] of the generated samples, the `generator`, what each sample should
+    be (`wanted`). `extractor` made the features; `perceptual` ones, where there are any, are for
+    comparing single samples. What several metrics work out alike is put down in `found`; what
+    depends on the real side alone in `kept`, which a Scorer hands on to its next comparison.
     """
 
     real: Tensor
@@ -56,7 +56,7 @@ class Comparison:
     samples_fake: Tensor
     dataset: Dataset | None = None
     logits: Tensor | None = None
-    train: Tensor | None = None
+    train: Callable[[], Iterable[Tensor]] | None = None
     held_out: Tensor | None = None
     labels: Tensor | None = None
     generator: Source | None = None

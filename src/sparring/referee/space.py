@@ -118,7 +118,7 @@ class Space:
         train = self.dataset.splits["train"]
         rows = train[torch.linspace(0, len(train) - 1, min(MOST_TRAINING, len(train))).long()]
         small = torch.cat([self._small(self.dataset.values[part]) for part in rows.split(1000)])
-        unseen = nearest(self._small(self.samples[:256]), small)
+        unseen = nearest(self._small(self.samples[:256]), [small])
         return small, unseen.quantile(COPY_QUANTILE)
 
     def _small(self, images: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ class Space:
     def copies(self, images: Tensor) -> float:
         """The share nearer to a training image than almost all unseen real ones are."""
         training, bound = self._training
-        return float((nearest(self._small(images), training) < bound).float().mean())
+        return float((nearest(self._small(images), [training]) < bound).float().mean())
 
     @cached_property
     def labels(self) -> Tensor | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sparring import ranks
+from sparring.machine import keep_freed_memory
 from sparring.training.state import State
 from sparring.training.step import run_step
 
@@ -43,6 +44,7 @@ def train(
     Observers run at every recipe.tick-th step and at the last one; a run that is stopped between
     keeps its statistics in the state. Returns the seconds of training, with `seconds_before`.
     """
+    keep_freed_memory()
     recipe = state.recipe
     seconds = seconds_before
     started = time.perf_counter()

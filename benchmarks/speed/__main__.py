@@ -2,11 +2,11 @@
 
     python -m benchmarks.speed [--quick] [--only mlp-mnist ...] [--budget 45]
 
-Contenders of a part train the same networks at the same batch size in one process. A round is some
-steps of each, in random order; figures are medians over rounds, ratios those within a round, with
-95% bootstrap bounds. Beside them: the time of the step's own convolutions and matrix products
-alone, the peak memory of a process of its own, and where the time goes. Steps of `gaussian` take a
-millisecond or two, where dispatch dominates: they are reported without a goal.
+Contenders of a part train the same networks at the same batch size, each in a process of its own. A
+round is some steps of each, in random order; figures are medians over rounds, ratios those within a
+round, with 95% bootstrap bounds. Beside them: the time of the step's own convolutions and matrix
+products alone, the peak memory of a process of its own, and where the time goes. Steps of
+`gaussian` take a millisecond or two, where dispatch dominates: they are reported without a goal.
 
 torch-mimicry and torchgan are no dependencies of the project; their parts are left out unless
 `pip install --no-deps torch-mimicry==0.1.16 torchgan==0.1.0` was done.

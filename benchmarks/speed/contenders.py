@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from benchmarks import bare, common, tutorial
 from benchmarks.speed import plain
-from benchmarks.speed.cases import Case, data_of, recipe_of
+from benchmarks.speed.cases import CASES, Case, data_of, recipe_of
 from sparring.data import Dataset
 from sparring.games import GAMES
+from sparring.machine import keep_freed_memory
 from sparring.observers import History, Referee
 from sparring.recipe import Recipe
 from sparring.run import RunFolder
@@ -22,12 +24,17 @@ Run = Callable[[int], None]
 PACKAGE, PACKAGE_FP32, PLAIN, BARE = "sparring", "sparring, fp32", "plain loop", "bare loop"
 
 
-def contender(name: str, case: Case, dataset: Dataset, folder: RunFolder) -> Run:
-    """A contender on a case; `folder` is where the package writes its history."""
-    recipe = recipe_of(case, fp32=name == PACKAGE_FP32)
+def contender(name: str, of: str, folder: Path) -> Run:
+    """A contender on a case of that name; `folder` is where the package writes its history.
+
+    The bare loop stands for what the package's own steps cost: it has its allocator too.
+    """
+    case = CASES[of]
+    recipe, dataset = recipe_of(case, fp32=name == PACKAGE_FP32), data_of(case)
     if name in (PACKAGE, PACKAGE_FP32):
-        return package(recipe, dataset, folder)
+        return package(recipe, dataset, RunFolder(folder))
     if name == BARE:
+        keep_freed_memory()
         return turns(bare.bare_steps(recipe, dataset))
     return turns(plain_loop(recipe, dataset))
 

@@ -14,7 +14,6 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks import common
 from benchmarks.speed.cases import CASES
 from benchmarks.speed.contenders import contender, data_of
-from sparring.run import RunFolder
 
 TOP = 8
 PROCESS = Path("/proc/self")
@@ -56,11 +55,11 @@ def megabytes(name: str) -> float:
 def main(case: str, who: str) -> None:
     """What a process of its own does for `memory`."""
     chosen = CASES[case]
-    dataset = data_of(chosen)
+    data_of(chosen)  # what was loaded with it is no contender's
     before = megabytes("VmRSS")
     (PROCESS / "clear_refs").write_text("5")  # the peak begins anew
     with common.scratch() as folder:
-        run = contender(who, chosen, dataset, RunFolder(folder / "run"))
+        run = contender(who, case, folder / "run")
         run(2 * min(chosen.steps, 8))
     peak = megabytes("VmHWM")
     print(json.dumps({"mb_peak": round(peak), "mb_before": round(before)}))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from benchmarks import common
 from benchmarks.speed import cases, plain
 from benchmarks.speed.cases import Case
 from benchmarks.speed.contenders import PACKAGE, PACKAGE_FP32, Run, package, turns
+from benchmarks.speed.process import processes
 from benchmarks.speed.rounds import interleaved, ratio, rows
 from benchmarks.speed.shims import INSTALL, library
 from sparring.data import Dataset
@@ -41,15 +43,14 @@ def compare(name: str, budget: float, quick: bool) -> dict[str, Any] | None:
     if library(rival.module) is None:
         print(f"{name}: {rival.module} is not installed ({INSTALL})", flush=True)
         return None
-    dataset = cases.data_of(rival.case)
+    recipe, dataset = recipe_of(rival, fp32=True), cases.data_of(rival.case)
     with common.scratch() as folder:
-        contenders: dict[str, Run] = {
-            who: ours(rival, who == PACKAGE_FP32, dataset, RunFolder(folder / who))
-            for who in (PACKAGE, PACKAGE_FP32)
+        made = {
+            who: (contender, who, name, folder / who)
+            for who in (PACKAGE, PACKAGE_FP32, rival.module)
         }
-        recipe = recipe_of(rival, fp32=True)
-        contenders[rival.module] = turns(rival.loop(recipe, dataset))
-        times = interleaved(contenders, rival.case.steps, budget, quick)
+        with processes(made) as contenders:
+            times = interleaved(contenders, rival.case.steps, budget, quick)
     found = [goal("times its speed", times, rival.module, PACKAGE, rival.goal)]
     if rival.goal_fp32 is not None:
         found.append(
@@ -87,12 +88,16 @@ def recipe_of(rival: Rival, fp32: bool) -> Recipe:
     return recipe
 
 
-def ours(rival: Rival, fp32: bool, dataset: Dataset, folder: RunFolder) -> Run:
-    """The library's networks in the package's hands."""
+def contender(who: str, name: str, folder: Path) -> Run:
+    """The library itself, or its networks in the package's hands."""
+    rival = LIBRARIES[name]
+    recipe, dataset = recipe_of(rival, who != PACKAGE), cases.data_of(rival.case)
+    if who == rival.module:
+        return turns(rival.loop(recipe, dataset))
     return package(
-        recipe_of(rival, fp32),
+        recipe,
         dataset,
-        folder,
+        RunFolder(folder),
         lambda latent_size, shape: rival.generator(),
         lambda shape: rival.discriminator(),
     )

@@ -11,8 +11,8 @@ from benchmarks.speed import inside
 from benchmarks.speed.cases import CASES, Case, data_of, recipe_of
 from benchmarks.speed.ceiling import ceiling, shares
 from benchmarks.speed.contenders import BARE, PACKAGE, PACKAGE_FP32, PLAIN, contender, names
+from benchmarks.speed.process import processes
 from benchmarks.speed.rounds import interleaved, ratio, rows
-from sparring.run import RunFolder
 from sparring.training.precision import has_native_bf16
 
 SHARE = 0.8  # of the ceiling, that convolutional steps are to reach
@@ -25,17 +25,19 @@ def measure(name: str, budget: float, quick: bool) -> dict[str, Any]:
     dataset = data_of(case)
     steps = min(case.steps, 2) if quick else case.steps
     with common.scratch() as folder:
-        contenders = {
-            who: contender(who, case, dataset, RunFolder(folder / str(place)))
+        made = {
+            who: (contender, who, name, folder / str(place))
             for place, who in enumerate(names(case))
         }
-        times = interleaved(contenders, steps, budget, quick)
-        timed = rows(times)
-        ours = [who for who in names(case) if who in (PACKAGE, PACKAGE_FP32)]
-        reached = [
-            shares(timed, who, ceiling(contenders[who], steps), rate_of(who, case)) for who in ours
-        ]
-        profile = inside.profiled(contenders[PACKAGE], steps)
+        with processes(made) as contenders:
+            times = interleaved(contenders, steps, budget, quick)
+            timed = rows(times)
+            ours = [who for who in names(case) if who in (PACKAGE, PACKAGE_FP32)]
+            reached = [
+                shares(timed, who, contenders[who].ask(ceiling, steps), rate_of(who, case))
+                for who in ours
+            ]
+            profile = contenders[PACKAGE].ask(inside.profiled, steps)
     memory = [inside.memory(name, who) for who in ([PACKAGE] if quick else names(case))]
     recipe = recipe_of(case)
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks import common
@@ -13,7 +14,7 @@ FEWEST, MOST = 5, 30  # rounds
 
 
 def interleaved(
-    contenders: dict[str, Run], steps: int, budget: float, quick: bool
+    contenders: Mapping[str, Run], steps: int, budget: float, quick: bool
 ) -> dict[str, list[float]]:
     """Milliseconds a step of each contender in each round, after one round that does not count.
 

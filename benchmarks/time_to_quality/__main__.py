@@ -6,13 +6,15 @@
 The clock of a run stands while samples are made and scored. Each look scores 2,000 samples by FID:
 on Fashion-MNIST against the 10,000 test images on the features of a classifier that learned the
 ten classes, on mnist5k against its test split on the package's. A bound counts as reached at the
-first look below it. The tutorials' bounds are what their programs reach themselves: the MLP after
+first look below it. Each run has a process of its own. The tutorials' bounds are what their programs reach themselves: the MLP after
 30 epochs, the DCGAN after 5 minutes. A run that is in the results already is not repeated without
 --again; what is drawn and compared are all runs there are.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 from benchmarks import common
@@ -32,15 +34,14 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="also runs that are there already")
     options = parser.parse_args()
     for data in options.only:
-        setting = SETTINGS[data]
-        dataset = setting.open()
-        scorer = setting.scorer(dataset, options.quick)
         for seed in options.seeds:
             for who in options.who:
                 runs = saved_runs(data, options.quick)
                 if (who, seed) in runs and not options.again:
                     continue
-                runs[who, seed] = run(data, dataset, scorer, who, seed, options.quick)
+                with ProcessPoolExecutor(1, get_context("spawn")) as own:
+                    found = own.submit(run, data, who, seed, options.quick)
+                    runs[who, seed] = found.result()
                 save(data, runs, options.quick)
         runs = saved_runs(data, options.quick)
         print(save(data, runs, options.quick))

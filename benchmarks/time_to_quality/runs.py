@@ -61,11 +61,14 @@ SETTINGS = {
 }
 
 
-def run(data: str, dataset: Dataset, scorer: Scorer, who: str, seed: int, quick: bool) -> Run:
+def run(data: str, who: str, seed: int, quick: bool) -> Run:
     """Train once, looking now and then; the clock stands while samples are made and scored."""
+    setting = SETTINGS[data]
+    dataset = setting.open()
+    scorer = setting.scorer(dataset, quick)
     watch = common.Watch()
     trained = trainee(who, dataset, seed)
-    limit = 3.0 if quick else SETTINGS[data].seconds[who]
+    limit = 3.0 if quick else setting.seconds[who]
     looks: list[dict[str, Any]] = []
     seconds, following = 0.0, FIRST
     while not looks or (seconds < limit and not trained.over):

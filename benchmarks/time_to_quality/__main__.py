@@ -6,9 +6,9 @@
 The clock of a run stands while samples are made and scored. Each look scores 2,000 samples by FID:
 on Fashion-MNIST against the 10,000 test images on the features of a classifier that learned the
 ten classes, on mnist5k against its test split on the package's. A bound counts as reached at the
-first look below it. Each run has a process of its own. The tutorials' bounds are what their programs reach themselves: the MLP after
-30 epochs, the DCGAN after 5 minutes. A run that is in the results already is not repeated without
---again; what is drawn and compared are all runs there are.
+first look below it. The tutorials' bounds are what their programs reach themselves: the MLP after
+30 epochs, the DCGAN after 5 minutes. Each run has a process of its own. One that is in the results
+already is not repeated without --again; what is drawn and compared are all runs there are.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ from sparring.games.batch import G, LatentBatch
 from sparring.games.phase import Batch, Given, Move, Phase
 from sparring.games.sampling import Pictures, generate
 from sparring.games.translation import ROWS, ImageGame, Own, Parts, build_parts, check_inputs
+from sparring.networks.layers import uses_batch_statistics
+from sparring.networks.styles import Made
 from sparring.randomness import seed_of
 from sparring.recipe import Recipe
 
@@ -88,6 +90,22 @@ class UnpairedBatch(LatentBatch):
         return fake.requires_grad_() if "fake" in move.differentiates else fake
 
     @cached_property
+    def _made(self) -> Tensor | Made:
+        return self._made_at_once[0] if self._makes_both_at_once else super()._made
+
+    @cached_property
+    def _made_at_once(self) -> tuple[Tensor, Tensor]:
+        """Translations, and what is made of images that are there already, in one pass."""
+        images = torch.cat([self.inputs, self.real.detach()])
+        fake, kept = self._translated("both", images, views=2).chunk(2)
+        return fake, kept
+
+    @property
+    def _makes_both_at_once(self) -> bool:
+        """Quicker, and the same without batch statistics."""
+        return G in self.move.learning and self.game.keeps
+
+    @cached_property
     def cycled(self) -> Tensor:
         """The inputs there and back."""
         return self.other._translated("cycle", self.fake)
@@ -95,10 +113,12 @@ class UnpairedBatch(LatentBatch):
     @cached_property
     def kept(self) -> Tensor:
         """What the generator makes of images that are in its target domain already."""
+        if self._makes_both_at_once:
+            return self._made_at_once[1]
         return self._translated("identity", self.real.detach())
 
-    def _translated(self, of: str, images: Tensor) -> Tensor:
-        made = self._call(G, of, images, None)
+    def _translated(self, of: str, images: Tensor, views: int = 1) -> Tensor:
+        made = self._call(G, of, images, None, views)
         assert isinstance(made, Tensor)
         return made.to(self.game.dtype)
 
@@ -119,6 +139,9 @@ class Direction(ImageGame):
         self.sampler = Sampler(dataset.splits["train"], seed_of(recipe.seed, "domain" + way))
         self.buffer = ImageBuffer(recipe.buffer, dataset.shape).to(device, self.dtype)
         self.repeats = recipe.repeats.discriminator
+        # Whether a move of the generator looks at what becomes of images of its own domain too.
+        named = any(term.name == "identity" for term in recipe.terms)
+        self.keeps = named and not uses_batch_statistics(self.players[G])
 
 
 class CycleGame:

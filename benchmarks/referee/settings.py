@@ -189,8 +189,8 @@ BASES: dict[str, Base] = {
     "moments": Base("gaussian-moments", 1000, {}),
 }
 
-HIGH_RATE = ("high-rate", "learning-rate-high", "exploding", "oscillation", "nonfinite")
-LOW_RATE = ("learning-rate-low", "stalled")
+HIGH_RATE = ("high-rate", "far-rate", "learning-rate-high", "exploding", "oscillation", "nonfinite")
+LOW_RATE = ("far-rate", "learning-rate-low", "stalled")
 COLLAPSE = ("mode-collapse", "partial-collapse")
 D_WINS = ("discriminator-overpowers", "vanishing-gradients")
 FADING = ("vanishing-gradients", "dead-units", "saturated-outputs", "stalled")

@@ -91,6 +91,12 @@ BAD: dict[str, tuple[list[str], str, str]] = {
     "a rest of 8": (["dcgan", "batch_size=40", "micro_batch=32"], "small-batch", "over 8 samples"),
     "one step too few": (["digits", "steps=62"], "short-run", "3,968 of 4,000"),
     "rate of Adam": (["ring", "optimizer.generator.lr=0.02"], "high-rate", "0.02 of the generator"),
+    "rate far below": (
+        ["ring", "optimizer.discriminator.lr=1e-4"],
+        "far-rate",
+        "0.0001 of the discriminator is 10 times and more from the recipe's own",
+    ),
+    "rate far above": (["dcgan", "optimizer.generator.lr=2e-3"], "far-rate", "0.002 of the gen"),
     "rate of RMSprop": (
         ["ring", "optimizer.discriminator.name=rmsprop", "optimizer.discriminator.lr=1"],
         "high-rate",
@@ -149,7 +155,9 @@ GOOD: dict[str, list[str]] = {
     "one pass": ["digits", "steps=63"],
     "one pass of two moves": ["digits", "steps=32", "repeats.discriminator=2"],
     "a short run of a distribution": ["ring", "steps=1"],
-    "a high rate": ["ring", "optimizer.generator.lr=0.01"],
+    "a high rate": ["ring", "name=mine", "optimizer.generator.lr=0.01"],
+    "a rate not so far below": ["ring", "optimizer.discriminator.lr=1.1e-4"],
+    "any rate of a recipe of one's own": ["ring", "name=mine", "optimizer.generator.lr=1e-5"],
     "a rate of SGD": ["ring", "optimizer.generator.name=sgd", "optimizer.generator.lr=1"],
     "a heavy weight": ["ring", "penalties.0.weight=1000"],
     "a long average that ramps up": ["ring", "ema={half_life: 1.0e+9, ramp_up: 0.1}"],

@@ -22,6 +22,7 @@ from sparring.referee.finding import Finding
 SMALL_BATCH = 16  # samples; the variance of fewer is mostly noise
 FEW_IMAGES = 1000
 HIGH_RATE = 1e-2  # of an optimizer that normalizes its steps
+FAR = 10  # times the recipe's own rate, or that part of it
 HIGH_BETA1 = 0.9
 HIGH_WEIGHT = 1000.0  # the papers' usual R1 (γ = 10) is a weight of 5
 LOPSIDED = 10  # generated samples for each real one; more do not make a score any better
@@ -173,13 +174,20 @@ def high_rate(setup: Setup) -> Iterator[Finding]:
     """Steps of Adam and RMSprop are as long as the rate says, whatever the gradient."""
     own = own_rates(setup.recipe)
     for player, chosen in _optimizers(setup).items():
+        key = f"optimizer.{player}.lr"
+        rate, whose = (own[key], " (the recipe's own)") if key in own else (1e-3, "")
         if chosen.name != "sgd" and chosen.lr > HIGH_RATE:
-            key = f"optimizer.{player}.lr"
-            rate, whose = (own[key], " (the recipe's own)") if key in own else (1e-3, "")
             yield warning(
                 "high-rate",
                 f"rate {chosen.lr:g} of the {player} is far above the usual 1e-4 to 1e-3",
                 f"set {key}={rate:g}{whose} or less",
+                {key: rate},
+            )
+        elif key in own and not 1 / FAR < chosen.lr / rate < FAR:
+            yield warning(
+                "far-rate",
+                f"rate {chosen.lr:g} of the {player} is {FAR} times and more from the recipe's own",
+                f"set {key}={rate:g} or nearer to it",
                 {key: rate},
             )
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -186,10 +187,11 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def said(told: str) -> str:
-    """What a run said of what went wrong: that another process is lost, or its last lines."""
+    """What a run said of what went wrong: that another process is lost, or its last lines. Without
+    the names of this benchmark's folders."""
     lines = [line.strip() for line in told.splitlines() if line.strip()]
     lost = [line for line in lines if "has lost another" in line]
-    return " / ".join(lost[:1] or lines[-2:])[:300]
+    return re.sub(r"\S*/sparring-\w+/", "", " / ".join(lost[:1] or lines[-2:]))[:300]
 
 
 def last_step(out: Path) -> int | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
 import tarfile
 import time
@@ -238,6 +239,7 @@ def sampled(run: Path, count: int, out: Path) -> Result:
         rates.append(count / json.loads(found.stdout)["seconds"])
         shares.append(rates[-1] / alone)
         held = max(held, found.anonymous)
+        own.unlink() if own.is_file() else shutil.rmtree(own)
     return {
         "count": count,
         "to": "one archive" if out.suffix else "a PNG each",

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from sparring.machine import OF_USER
+
 # Frees and asks for 8 MB again and again, as a step does; prints how many pages came anew.
 STEPS = """
 import resource, torch
@@ -19,12 +21,11 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(50): step()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
-PAGES = 3 * 50 * (4 << 20) // 4096  # if each block were given back
 
 
 def pages(**environment: str) -> tuple[str, int]:
     words = [sys.executable, "-c", STEPS]
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(OF_USER)}
     said = subprocess.run(words, env=clean | environment, capture_output=True, check=True).stdout
     done, count = said.decode().split()
     return done, int(count)
@@ -32,12 +33,12 @@ def pages(**environment: str) -> tuple[str, int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc")
 def test_freed_memory_is_kept() -> None:
-    assert pages()[0] == "True"
-    assert pages()[1] < PAGES / 50
+    done, count = pages()
+    assert done == "True"
+    # Where the system has pages of 2 MB there are few in any case.
+    assert count < 50 < pages(MALLOC_MMAP_THRESHOLD_="65536")[1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc")
 def test_the_environment_comes_first() -> None:
-    done, count = pages(MALLOC_MMAP_THRESHOLD_="65536")
-    assert done == "False"
-    assert count > PAGES / 2
+    assert pages(MALLOC_MMAP_THRESHOLD_="65536")[0] == "False"

@@ -54,7 +54,7 @@ def real_digits() -> tuple[Tensor, Tensor]:
     """Features of held-out digits, and how near they are to all that may be trained on."""
     digits = open_data(Data(name="mnist5k"))
     unseen = torch.cat([digits.split("select"), digits.split("test")])
-    return features(unseen), nearest(pixels(unseen), [pixels(digits.split("train"))])
+    return features(unseen), nearest([pixels(unseen)], [pixels(digits.split("train"))])[0]
 
 
 def pixels(images: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ def measure(samples: Tensor, asked: Tensor | None, data: Dataset) -> Outcome:
         shares = read.bincount(minlength=10).double() / len(read)
         found["covered"] = int((shares > FEW / 10).sum())
         found["of"] = 10
-        close = nearest(pixels(samples), [pixels(data.split("train"))])
+        (close,) = nearest([pixels(samples)], [pixels(data.split("train"))])
         found["copies"] = (close < unseen.quantile(COPY_QUANTILE)).double().mean().item()
         if asked is not None:
             found["agreement"] = (read == asked).double().mean().item()

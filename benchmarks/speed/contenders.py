@@ -24,13 +24,13 @@ Run = Callable[[int], None]
 PACKAGE, PACKAGE_FP32, PLAIN, BARE = "sparring", "sparring, fp32", "plain loop", "bare loop"
 
 
-def contender(name: str, of: str, folder: Path) -> Run:
+def contender(name: str, of: str, folder: Path, dataset: Dataset | None = None) -> Run:
     """A contender on a case of that name; `folder` is where the package writes its history.
 
     The bare loop stands for what the package's own steps cost: it has its allocator too.
     """
     case = CASES[of]
-    recipe, dataset = recipe_of(case, fp32=name == PACKAGE_FP32), data_of(case)
+    recipe, dataset = recipe_of(case, fp32=name == PACKAGE_FP32), dataset or data_of(case)
     if name in (PACKAGE, PACKAGE_FP32):
         return package(recipe, dataset, RunFolder(folder))
     if name == BARE:

@@ -55,11 +55,11 @@ def megabytes(name: str) -> float:
 def main(case: str, who: str) -> None:
     """What a process of its own does for `memory`."""
     chosen = CASES[case]
-    data_of(chosen)  # what was loaded with it is no contender's
+    dataset = data_of(chosen)
     before = megabytes("VmRSS")
     (PROCESS / "clear_refs").write_text("5")  # the peak begins anew
     with common.scratch() as folder:
-        run = contender(who, case, folder / "run")
+        run = contender(who, case, folder / "run", dataset)
         run(2 * min(chosen.steps, 8))
     peak = megabytes("VmHWM")
     print(json.dumps({"mb_peak": round(peak), "mb_before": round(before)}))

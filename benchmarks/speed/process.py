@@ -29,7 +29,8 @@ class Process:
         self.ask(_steps, steps)
 
     def ask(self, work: Callable[..., Any], *words: Any) -> Any:
-        """What `work` returns, given the contender and the words; EOFError where it has failed."""
+        """What `work` returns, given the contender and the words; OSError or EOFError where
+        it has failed."""
         self._pipe.send((work, words))
         return self._pipe.recv()
 

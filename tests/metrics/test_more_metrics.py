@@ -98,7 +98,7 @@ def test_memorization_knows_copies_from_new_samples() -> None:
     assert found(fresh) == pytest.approx(0.5, abs=0.1)
     assert found(copies) > 0.99
     assert found(10 * fresh) < 0.01
-    assert nearest(copies, [train]).max() < 0.1
+    assert nearest([copies], [train])[0].max() < 0.1
 
 
 def test_two_sample_is_a_half_for_equal_and_one_for_different() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -72,8 +73,16 @@ class Dataset:
 
     def split(self, name: str) -> Tensor:
         """The samples of one split."""
+        return self.rows(self.splits[name])
+
+    def rows(self, indices: Tensor) -> Tensor:
+        """These samples."""
         self.check()
-        return self.values[self.splits[name]]
+        return self.values[indices]
+
+    def parts(self, indices: Tensor, size: int) -> Iterator[Tensor]:
+        """These samples, so many at a time: all of them may be larger than memory."""
+        return map(self.rows, indices.split(size))
 
     def check(self) -> None:
         """InputError if samples that lie in a file can be read no longer."""

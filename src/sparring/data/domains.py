@@ -114,7 +114,9 @@ def with_inputs(dataset: Dataset, data: Data) -> Dataset:
         for part in dataset.values.split(ROWS)
     ]
     source = replace(dataset, values=torch.cat(made), labels=None, classes=(), modes=None)
-    source = replace(source, content=digest_of(name, str(data.factor), dataset.fingerprint))
+    source = replace(
+        source, mapped=None, content=digest_of(name, str(data.factor), dataset.fingerprint)
+    )
     told = {"edges": "the edges of the images", "small": f"the images at 1/{data.factor}"}[name]
     return replace(
         dataset,
@@ -163,6 +165,7 @@ def _unpaired(dataset: Dataset, name: str) -> Dataset:
         source=source,
         pairs=("select", "test"),
         modes=None,
+        mapped=None,
         description=f"{dataset.description or dataset.name}, {name}; made of others as they are",
         notes=(*dataset.notes, f"A: half of the images; B: the other half, {name}"),
         content=digest_of(name, dataset.fingerprint),
@@ -188,6 +191,7 @@ def _joined(
         description=f"{len(target.values):,} images of {name}, made of {len(source.values):,}",
         notes=tuple(notes),
         content=digest_of(source.fingerprint, target.fingerprint, *places),
+        mapped=target.mapped,
         source=replace(inputs, content=digest_of(source.fingerprint, *places)),
         pairs=pairs,
         files=target.files,

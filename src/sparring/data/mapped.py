@@ -13,7 +13,7 @@ class MappedFile:
     """A file that samples are read from as they are looked at.
 
     Reading behind the end of a file that was cut short kills the process (SIGBUS), so readers ask
-    first. A file that was removed or replaced is no fault: what was mapped stays there.
+    first. A file that was removed, or replaced by renaming, is no fault: what was mapped stays.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class MappedFile:
         """InputError if the file has become shorter since it was mapped."""
         try:
             now = MappedFile.of(self.path)
-        except FileNotFoundError:
+        except OSError:
             return
         if now.inode == self.inode and now.size < self.size:
             raise InputError(

@@ -33,6 +33,8 @@ class LatentBatch:
     The discriminator sees samples augmented; gradients are those of the images before that.
     """
 
+    of_generator: tuple[str, ...] = ("fake", "_made")  # what its weights decide
+
     def __init__(self, game: LatentGame, move: Move) -> None:
         self.game = game
         self.move = move
@@ -166,7 +168,7 @@ class LatentBatch:
     def with_parameters(self, player: str, parameters: dict[str, Tensor]) -> LatentBatch:
         """The same batch, seen by a player with other weights (unrolled steps)."""
         view = copy.copy(self)
-        stale = ("on_real", "on_fake", "_both") + (("fake", "_made") if player == G else ())
+        stale = ("on_real", "on_fake", "_both") + (self.of_generator if player == G else ())
         view.__dict__ = {key: kept for key, kept in self.__dict__.items() if key not in stale}
         view._replaced = self._replaced | {player: parameters}
         return view

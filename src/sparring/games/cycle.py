@@ -65,6 +65,7 @@ class UnpairedBatch(LatentBatch):
     game: Direction
     other: UnpairedBatch
     has_way_back = True
+    of_generator = (*LatentBatch.of_generator, "_made_at_once", "cycled", "kept")
 
     @cached_property
     def inputs(self) -> Tensor:
@@ -140,8 +141,10 @@ class Direction(ImageGame):
         self.buffer = ImageBuffer(recipe.buffer, dataset.shape).to(device, self.dtype)
         self.repeats = recipe.repeats.discriminator
         # Whether a move of the generator looks at what becomes of images of its own domain too.
-        named = any(term.name == "identity" for term in recipe.terms)
-        self.keeps = named and not uses_batch_statistics(self.players[G])
+        assert dataset.source is not None
+        always = any(term.name == "identity" and term.every == 1 for term in recipe.terms)
+        alike = dataset.source.shape == dataset.shape
+        self.keeps = always and alike and not uses_batch_statistics(self.players[G])
 
 
 class CycleGame:

@@ -183,8 +183,7 @@ class LatentGame:
         """The real samples of a move's part, as in the data set."""
         if self.ahead is not None:
             return self.ahead.rows(move.position, move.batch_size, move.part)
-        self.dataset.check()
-        return self.dataset.values[self.rows(move)]
+        return self.dataset.rows(self.rows(move))
 
     def as_grown(self, real: Tensor) -> Tensor:
         """Real images [N, C, H, W] with as much detail as generated ones have at this stage."""

@@ -97,13 +97,13 @@ class Pictures:
     def of(self, seeds: range) -> Inputs:
         """The inputs of sample seeds, as far as there are any."""
         assert self.dataset.source is not None
-        return Inputs(self.dataset.source.values[self._of(seeds, self.indices)])
+        return Inputs(self.dataset.source.rows(self._of(seeds, self.indices)))
 
     def wanted(self, seeds: range) -> Tensor | None:
         """What should become of them, uint8 [N, C, H, W], where that is known."""
         if self.split not in self.dataset.pairs:
             return None
-        return self.dataset.values[self._of(seeds, self.dataset.splits[self.split])]
+        return self.dataset.rows(self._of(seeds, self.dataset.splits[self.split]))
 
     def _of(self, seeds: range, indices: Tensor) -> Tensor:
         return indices[[seed for seed in seeds if seed < len(indices)]]

@@ -96,7 +96,7 @@ class PairedBatch(LatentBatch):
         """The inputs [n, ...] that belong to the real images, mirrored like them."""
         game = self.game
         assert game.dataset.source is not None
-        values = game.dataset.source.values[game.partner[self._indices]]
+        values = game.dataset.source.rows(game.partner[self._indices])
         return self._flipped(to_network(values, game.device, game.dtype))
 
     @cached_property

@@ -29,6 +29,7 @@ from sparring.metrics.modes import modes
 from sparring.metrics.needs import There, check_needs
 from sparring.metrics.neighbours import coverage, density, precision, recall
 from sparring.metrics.path_length import perceptual_path_length, source
+from sparring.metrics.published import is_published
 from sparring.metrics.record import (
     Comparison,
     Estimate,
@@ -219,10 +220,11 @@ class Scorer:
         return self.real if self.split != "all" else self._features_of("test")
 
     def _train(self) -> Iterable[Tensor]:
-        """Features of what generators were trained on: kept where they are few, else made anew."""
-        rows = self.dataset.splits["train"]
-        if len(rows) * self._held_out[0].nbytes > MOST_KEPT:
-            return self.extractor.parts(self.dataset.values, rows)
+        """Features of what generators were trained on: kept where they are few or dear."""
+        rows, extractor = self.dataset.splits["train"], self.extractor
+        large = len(rows) * self._held_out[0].nbytes > MOST_KEPT
+        if large and not is_published(extractor.name):
+            return extractor.parts(self.dataset.parts(rows, extractor.part), len(rows))
         kept: Tensor = once(self._kept, "train", lambda: self._features_of("train"))
         return kept.split(ROWS)
 

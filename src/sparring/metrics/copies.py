@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -28,25 +28,26 @@ def memorization(comparison: Comparison) -> Estimate:
     unseen, train = comparison.held_out, comparison.train
     held_out: Tensor | None = comparison.kept.get("nearest held-out")
     if held_out is None:  # both at once: the training set is gone through one time
-        found = nearest(torch.cat([unseen, comparison.fake]), train())
-        held_out, fake = found.split([len(unseen), len(comparison.fake)])
+        held_out, fake = nearest([unseen, comparison.fake], train())
         comparison.kept["nearest held-out"] = held_out
     else:
-        fake = nearest(comparison.fake, train())
+        (fake,) = nearest([comparison.fake], train())
     value, error = share_of_pairs(fake, held_out)
     close = (fake < held_out.quantile(QUANTILE)).double().mean().item()
     told = f"{close:.1%} nearer than all but {QUANTILE:.0%} of held-out samples"
     return Estimate(value, error, [told])
 
 
-def nearest(points: Tensor, parts: Iterable[Tensor]) -> Tensor:
-    """Distance [N] from each point [N, F] to the nearest of the others, which come in parts."""
-    points = points.float()  # twice as quick, and exact enough to rank
-    least = points.new_full((len(points),), torch.inf)
+def nearest(groups: Sequence[Tensor], parts: Iterable[Tensor]) -> list[Tensor]:
+    """Of each group of points [N, F] the distances [N] to the nearest of the others, which come in
+    parts."""
+    single = [points.float() for points in groups]  # twice as quick, and exact enough to rank
+    least = [points.new_full((len(points),), torch.inf) for points in single]
     for others in parts:
         others = others.float()
-        found = [torch.cdist(some, others).min(1).values for some in points.split(ROWS)]
-        least = torch.minimum(least, torch.cat(found))
+        for place, points in enumerate(single):
+            found = [torch.cdist(some, others).min(1).values for some in points.split(ROWS)]
+            least[place] = torch.minimum(least[place], torch.cat(found))
     return least
 
 

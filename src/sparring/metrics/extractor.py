@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -32,27 +32,27 @@ class Extractor:
 
     def __call__(self, samples: Tensor) -> Tensor:
         """The features of all samples."""
-        return self.of(samples, torch.arange(len(samples)))
+        return self.of(samples.split(self.part), len(samples))
 
     @torch.inference_mode()
-    def of(self, samples: Tensor, rows: Tensor) -> Tensor:
-        """The features of rows of samples."""
+    def of(self, samples: Iterable[Tensor], count: int) -> Tensor:
+        """The features of so many samples, which come in parts."""
         features: Tensor | None = None
         done = 0
-        for found in self.parts(samples, rows):
+        for found in self.parts(samples, count):
             if features is None:
-                features = found.new_empty((len(rows), found.shape[1]), dtype=torch.float64)
+                features = found.new_empty((count, found.shape[1]), dtype=torch.float64)
             features[done : done + len(found)] = found
             done += len(found)
         assert features is not None
         return features
 
     @torch.inference_mode()
-    def parts(self, samples: Tensor, rows: Tensor) -> Iterator[Tensor]:
-        """The features of rows of samples, part by part: all of them may be larger than memory."""
-        with waiting(f"{self.name} features of {len(rows):,} samples", len(rows)) as advance:
-            for part in rows.split(self.part):
-                yield self.function(samples[part])
+    def parts(self, samples: Iterable[Tensor], count: int) -> Iterator[Tensor]:
+        """The features of so many samples, part by part: all may be larger than memory."""
+        with waiting(f"{self.name} features of {count:,} samples", count) as advance:
+            for part in samples:
+                yield self.function(part)
                 advance(len(part))
 
     @torch.inference_mode()

@@ -32,8 +32,7 @@ def real_features(extractor: Extractor, dataset: Dataset, split: str) -> Tensor:
     if found and len(features := found["features"]) == len(rows):
         return features.double()
     began = time.monotonic()
-    dataset.check()
-    features = extractor.of(dataset.values, rows)
+    features = extractor.of(dataset.parts(rows, extractor.part), len(rows))
     if key and time.monotonic() - began > WORTH:
         single = features.float()
         parts = zip(single.split(ROWS), features.split(ROWS), strict=True)

@@ -54,14 +54,18 @@ def load_recipe(
 
 
 def own_rates(recipe: Recipe) -> dict[str, float]:
-    """The rates of the bundled recipe of the same name, by key, where this one has others."""
+    """The rates of the bundled recipe of the same name, by key, where this one has others.
+
+    Only of the same networks and optimizers: of others they would say nothing.
+    """
     if recipe.name not in recipe_names():
         return {}
-    own = load_recipe(recipe.name).optimizer
+    own = load_recipe(recipe.name)
     rates = {}
     for player in ("generator", "discriminator"):
-        first, now = getattr(own, player), getattr(recipe.optimizer, player)
-        if first.name == now.name and first.lr != now.lr:
+        first, now = getattr(own.optimizer, player), getattr(recipe.optimizer, player)
+        same_network = getattr(own, player).name == getattr(recipe, player).name
+        if same_network and first.name == now.name and first.lr != now.lr:
             rates[f"optimizer.{player}.lr"] = first.lr
     return rates
 

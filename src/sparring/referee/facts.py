@@ -13,8 +13,9 @@ from sparring.games import Game, LatentGame
 from sparring.recipe import Recipe, flat
 from sparring.recipes import own_rates
 from sparring.referee.finding import Finding
-from sparring.referee.preflight import preflight
+from sparring.referee.preflight import HIGH_RATE, preflight
 
+LEFT = 2.0  # times the own rate: what was changed so much may be what is wrong
 OF_MEASURING = ("short-run", "fid-of-few", "few-held-out")
 
 
@@ -62,14 +63,22 @@ class Facts:
     def rate_times(self, player: str, factor: float) -> dict[str, Any]:
         """The key of a player's rate with so many times its value, to three digits.
 
-        The recipe's own rate comes first where the run has changed it the other way.
+        The recipe's own rate comes first where the run has left it far the other way.
         """
         key, rate = f"optimizer.{player}.lr", self.rate(player)
         if rate is None:
             return {key: None}
         own = self.own_rates.get(key, rate)
-        undone = own < rate if factor < 1 else own > rate
-        return {key: own if undone else float(f"{rate * factor:.3g}")}
+        undone = own <= rate / LEFT if factor < 1 else own >= rate * LEFT
+        if undone:
+            return {key: own}
+        most = max(rate, HIGH_RATE)  # no advice leads to what preflight warns of
+        return {key: float(f"{min(rate * factor, most):.3g}")}
+
+    def own_said(self, keys: Mapping[str, Any]) -> str:
+        """Which of these rates are the recipe's own, as the end of an advice."""
+        own = [f"{key}={rate:g}" for key, rate in self.own_rates.items() if keys.get(key) == rate]
+        return f" (the recipe's own: {', '.join(own)})" if own else ""
 
     @property
     def advised(self) -> dict[str, Any]:

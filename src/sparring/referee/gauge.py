@@ -138,7 +138,7 @@ class Gauge:
         train = self.dataset.splits["train"]
         rows = train[torch.linspace(0, len(train) - 1, min(OF_JUDGE, len(train))).long()]
         sides = {
-            "real": probe.as_networks_see(game, self.dataset.values[rows]),
+            "real": probe.as_networks_see(game, self.dataset.rows(rows)),
             "held_out": probe.as_networks_see(game, space.samples[:OF_JUDGE]),
             "fake": made[:OF_JUDGE].to(game.device, game.dtype),
         }
@@ -162,7 +162,7 @@ class Gauge:
             level = [(one.level, one.alpha) for one in game.growing]
             if level != self._level:
                 self._level = level
-                original = self.dataset.values[self._space.rows]
+                original = self.dataset.rows(self._space.rows)
                 self._space.grown_to(to_samples(probe.as_networks_see(game, original), True))
         return self._space
 

@@ -43,14 +43,15 @@ def learning_rate_high(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     for player in ("generator", "discriminator"):
         sizes = values(recent, lambda look: look.updates.get(player))  # noqa: B023
         if len(sizes) == LOOKS and min(sizes) > HASTY:
+            keys = facts.rate_times(player, 0.1)
             return Finding(
                 "learning-rate-high",
                 "warning",
                 recent[0].step,
                 f"each step changes the {player} by {middle(sizes):.1%} of its weights, and "
                 f"samples are {nearest(recent[-1]):.2f} from the data",
-                f"lower optimizer.{player}.lr to a third or a tenth",
-                facts.rate_times(player, 0.1),
+                f"lower optimizer.{player}.lr to a third or a tenth{facts.own_said(keys)}",
+                keys,
                 recent[-1].step,
             )
     return None
@@ -66,6 +67,8 @@ def learning_rate_low(facts: Facts, looks: Sequence[Look]) -> Finding | None:
     if len(ways) < LOOKS or pace > IDLE:
         return None
     frozen = max(ways) == 0
+    keys = facts.rate_times("generator", 10) | facts.rate_times("discriminator", 10)
+    raise_both = "raise optimizer.generator.lr and optimizer.discriminator.lr tenfold"
     return Finding(
         "learning-rate-low",
         "warning",
@@ -76,8 +79,8 @@ def learning_rate_low(facts: Facts, looks: Sequence[Look]) -> Finding | None:
         f"samples are {nearest(recent[-1]):.2f} from the data",
         "see whether its output carries a gradient"
         if frozen
-        else "raise optimizer.generator.lr and optimizer.discriminator.lr tenfold",
-        {} if frozen else facts.rate_times("generator", 10) | facts.rate_times("discriminator", 10),
+        else raise_both + facts.own_said(keys),
+        {} if frozen else keys,
         recent[-1].step,
     )
 

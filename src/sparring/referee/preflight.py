@@ -22,7 +22,7 @@ from sparring.referee.finding import Finding
 SMALL_BATCH = 16  # samples; the variance of fewer is mostly noise
 FEW_IMAGES = 1000
 HIGH_RATE = 1e-2  # of an optimizer that normalizes its steps
-FAR = 10  # times the recipe's own rate, or that part of it
+FAR = 20  # times the recipe's own rate, or that part of it
 HIGH_BETA1 = 0.9
 HIGH_WEIGHT = 1000.0  # the papers' usual R1 (γ = 10) is a weight of 5
 LOPSIDED = 10  # generated samples for each real one; more do not make a score any better
@@ -183,7 +183,7 @@ def high_rate(setup: Setup) -> Iterator[Finding]:
                 f"set {key}={rate:g}{whose} or less",
                 {key: rate},
             )
-        elif key in own and not 1 / FAR < chosen.lr / rate < FAR:
+        elif key in own and max(chosen.lr / rate, rate / chosen.lr) > 0.999 * FAR:
             yield warning(
                 "far-rate",
                 f"rate {chosen.lr:g} of the {player} is {FAR} times and more from the recipe's own",

@@ -36,7 +36,7 @@ class Space:
         self.dataset = dataset
         held_out = dataset.splits["select"]
         self.rows = held_out[torch.linspace(0, len(held_out) - 1, min(REAL, len(held_out))).long()]
-        self.samples = dataset.values[self.rows]
+        self.samples = dataset.rows(self.rows)
         self.digits = dataset.shape == (1, 28, 28)
         self._made_of(self.samples)
 
@@ -117,8 +117,8 @@ class Space:
         """Small training images, and how near to them almost all unseen ones are not."""
         train = self.dataset.splits["train"]
         rows = train[torch.linspace(0, len(train) - 1, min(MOST_TRAINING, len(train))).long()]
-        small = torch.cat([self._small(self.dataset.values[part]) for part in rows.split(1000)])
-        unseen = nearest(self._small(self.samples[:256]), [small])
+        small = torch.cat([self._small(part) for part in self.dataset.parts(rows, 1000)])
+        (unseen,) = nearest([self._small(self.samples[:256])], [small])
         return small, unseen.quantile(COPY_QUANTILE)
 
     def _small(self, images: Tensor) -> Tensor:
@@ -131,7 +131,8 @@ class Space:
     def copies(self, images: Tensor) -> float:
         """The share nearer to a training image than almost all unseen real ones are."""
         training, bound = self._training
-        return float((nearest(self._small(images), [training]) < bound).float().mean())
+        (distances,) = nearest([self._small(images)], [training])
+        return float((distances < bound).float().mean())
 
     @cached_property
     def labels(self) -> Tensor | None:

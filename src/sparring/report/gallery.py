@@ -59,7 +59,7 @@ def nearest(samples: Tensor, dataset: Dataset) -> tuple[Tensor, Tensor]:
     least = torch.full((len(samples),), torch.inf)
     chosen = torch.zeros(len(samples), dtype=torch.long)
     for part in indices.split(CHUNK):
-        distances = torch.cdist(flat, dataset.values[part].flatten(1).float() / 255)
+        distances = torch.cdist(flat, dataset.rows(part).flatten(1).float() / 255)
         found = distances.min(dim=1)
         closer = found.values < least
         least = torch.where(closer, found.values, least)
